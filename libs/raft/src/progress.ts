@@ -1,0 +1,193 @@
+/**
+ * A follower as its leader sees it (thesis 3.5, 10.2.1; etcd's `tracker.Progress`).
+ *
+ *   probe      where the logs agree is not known: one append at a time, `next` moves by answers
+ *   replicate  it is known: appends are pipelined, `next` runs ahead of the answers
+ *   loading    either of them, waiting for entries from the driver: nothing is sent
+ *
+ * Invariants
+ *   1. match < next; match never goes down within a leadership
+ *   2. in probe, at most one append is in flight until an answer or a heartbeat response
+ *   3. bytes in flight are at most `inflightBytesMax`, but for one entry above `appendBytesMax`
+ * All transitions happen here; the leadership only asks and reports.
+ */
+import { assert, logIndex, type LogIndex, type LogPosition, type NodeId } from '@kvstore/std';
+import { entryBytes, positionOf, type Entry } from './entry.ts';
+
+export interface InflightLimits {
+  readonly appendBytesMax: number;
+  readonly inflightBytesMax: number;
+}
+
+interface Inflight {
+  readonly last: LogIndex;
+  readonly bytes: number;
+}
+
+export class Progress {
+  readonly node: NodeId;
+  readonly #limits: InflightLimits;
+  #mode: 'probe' | 'replicate' = 'probe';
+  #matchIndex = logIndex(0);
+  #nextIndex: LogIndex;
+  /** The position before `next` when an append told it; else the log may know. */
+  #previous: LogPosition | undefined;
+  #inflight: Inflight[] = [];
+  #inflightBytes = 0;
+  /** An append is owed even without entries: to find the match, or what became of lost appends. */
+  #owesAppend = true;
+  /** The commit index that the newest append carried. */
+  #sentCommit = logIndex(0);
+  #loadingFrom: LogIndex | undefined;
+  #contactTick: number;
+  #retriedAtTick = -1;
+
+  constructor(node: NodeId, next: LogIndex, tick: number, limits: InflightLimits) {
+    this.node = node;
+    this.#nextIndex = next;
+    this.#contactTick = tick;
+    this.#limits = limits;
+  }
+
+  get state(): 'probe' | 'replicate' | 'loading' {
+    return this.#loadingFrom === undefined ? this.#mode : 'loading';
+  }
+
+  get matchIndex(): LogIndex {
+    return this.#matchIndex;
+  }
+
+  get nextIndex(): LogIndex {
+    return this.#nextIndex;
+  }
+
+  get previous(): LogPosition | undefined {
+    return this.#previous;
+  }
+
+  get inflightBytes(): number {
+    return this.#inflightBytes;
+  }
+
+  /** Tick of the leader at which this follower was last heard. */
+  get contactTick(): number {
+    return this.#contactTick;
+  }
+
+  heard(tick: number): void {
+    this.#contactTick = tick;
+  }
+
+  /** May another append with entries leave? */
+  get hasRoom(): boolean {
+    const { appendBytesMax, inflightBytesMax } = this.#limits;
+    return this.#inflightBytes === 0 || this.#inflightBytes + appendBytesMax <= inflightBytesMax;
+  }
+
+  wantsAppend(last: LogIndex, commitIndex: LogIndex): boolean {
+    if (this.#loadingFrom !== undefined) return false;
+    if (this.#owesAppend) return true;
+    if (this.#mode === 'probe') return false;
+    return (this.#nextIndex <= last && this.hasRoom) || this.#sentCommit < commitIndex;
+  }
+
+  /** An append left that begins after `previous`. */
+  sent(previous: LogPosition, entries: readonly Entry[], commitIndex: LogIndex): void {
+    assert(previous.index + 1 === this.#nextIndex, 'an append does not begin at next');
+    this.#owesAppend = false;
+    this.#sentCommit = commitIndex;
+    this.#previous = previous;
+    const last = entries[entries.length - 1];
+    if (this.#mode === 'probe' || last === undefined) return;
+    let bytes = 0;
+    for (const entry of entries) bytes += entryBytes(entry);
+    this.#inflight.push({ last: last.index, bytes });
+    this.#inflightBytes += bytes;
+    this.#previous = positionOf(last);
+    this.#nextIndex = logIndex(last.index + 1);
+  }
+
+  /** Everything up to `match` is durable there. Returns whether that is news. */
+  acknowledged(match: LogIndex): boolean {
+    if (match < this.#matchIndex) return false;
+    const isNews = match > this.#matchIndex;
+    this.#matchIndex = match;
+    this.#release(match);
+    // Less than the place that is being probed: an earlier append, or a part of it became durable.
+    if (this.#mode === 'probe' && match + 1 >= this.#nextIndex) this.#becomeReplicate();
+    else if (match >= this.#nextIndex) this.#moveNext(logIndex(match + 1));
+    return isNews;
+  }
+
+  /**
+   * The append after `rejectedIndex` was refused; the logs agree at `agreedIndex` at the highest.
+   * Refusals of anything but what is being tried now are stale: late, or sent twice.
+   */
+  rejected(rejectedIndex: LogIndex, agreedIndex: LogIndex): void {
+    if (rejectedIndex <= this.#matchIndex || rejectedIndex >= this.#nextIndex) return;
+    if (this.#mode === 'probe' && rejectedIndex !== this.#nextIndex - 1) return;
+    const next = Math.min(rejectedIndex, agreedIndex + 1);
+    this.#becomeProbe(logIndex(Math.max(next, this.#matchIndex + 1)));
+  }
+
+  /**
+   * It answered a heartbeat: what was sent before and is still unanswered may be lost. Once per
+   * tick, since read rounds send heartbeats much more often than appends get lost.
+   */
+  answeredHeartbeat(last: LogIndex, tick: number): void {
+    if (tick === this.#retriedAtTick) return;
+    if (this.#mode === 'replicate' && this.#matchIndex >= last) return;
+    this.#retriedAtTick = tick;
+    this.#owesAppend = true;
+  }
+
+  startLoading(): LogIndex {
+    this.#loadingFrom = this.#nextIndex;
+    return this.#nextIndex;
+  }
+
+  /** Entries from `from` arrived. Returns whether they are what this follower waits for. */
+  finishLoading(from: LogIndex): boolean {
+    if (this.#loadingFrom !== from) return false;
+    this.#loadingFrom = undefined;
+    return true;
+  }
+
+  check(last: LogIndex): void {
+    assert(this.#matchIndex < this.#nextIndex, 'match is not below next');
+    assert(this.#matchIndex <= last, 'a follower matches more than the leader has');
+    assert(this.#nextIndex <= last + 1, 'next is beyond the end of the log');
+    assert(this.#inflightBytes >= 0, 'bytes in flight counted wrong');
+  }
+
+  #becomeReplicate(): void {
+    this.#mode = 'replicate';
+    this.#moveNext(logIndex(this.#matchIndex + 1));
+    this.#owesAppend = false;
+  }
+
+  #becomeProbe(next: LogIndex): void {
+    this.#mode = 'probe';
+    this.#moveNext(next);
+    this.#inflight = [];
+    this.#inflightBytes = 0;
+    this.#owesAppend = true;
+  }
+
+  #moveNext(next: LogIndex): void {
+    if (next === this.#nextIndex) return;
+    this.#nextIndex = next;
+    this.#previous = undefined;
+    this.#loadingFrom = undefined;
+  }
+
+  #release(match: LogIndex): void {
+    let acknowledged = 0;
+    for (const { last, bytes } of this.#inflight) {
+      if (last > match) break;
+      this.#inflightBytes -= bytes;
+      acknowledged++;
+    }
+    if (acknowledged > 0) this.#inflight.splice(0, acknowledged);
+  }
+}
