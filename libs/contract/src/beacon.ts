@@ -1,0 +1,46 @@
+/**
+ * The beacon, published by every storage: how far it is. Gateways choose their home by it, the
+ * leader its back-pressure and its clock entries.
+ *
+ *   u64 applied · u64 durable · u64 chain at applied · u64 next due ms (0: nothing expires) · u8 healthy
+ */
+import {
+  ByteReader,
+  ByteWriter,
+  chain,
+  type Chain,
+  logIndex,
+  type LogIndex,
+  logTimeMs,
+  type LogTimeMs,
+} from '@kvstore/std';
+
+export interface Beacon {
+  readonly applied: LogIndex;
+  readonly durable: LogIndex;
+  readonly chain: Chain;
+  /** When the earliest key, session or idempotency key expires. */
+  readonly nextDue: LogTimeMs | undefined;
+  readonly healthy: boolean;
+}
+
+export function encodeBeacon(beacon: Beacon): Uint8Array {
+  return new ByteWriter(33)
+    .u64(beacon.applied)
+    .u64(beacon.durable)
+    .u64(beacon.chain)
+    .u64(beacon.nextDue ?? 0)
+    .u8(beacon.healthy ? 1 : 0)
+    .finish();
+}
+
+export function decodeBeacon(body: Uint8Array): Beacon {
+  const reader = new ByteReader(body);
+  const applied = logIndex(reader.u64());
+  const durable = logIndex(reader.u64());
+  const at = chain(reader.u64());
+  const due = reader.u64();
+  const healthy = reader.u8() === 1;
+  reader.end();
+  return { applied, durable, chain: at, nextDue: due === 0 ? undefined : logTimeMs(due), healthy };
+}

@@ -1,0 +1,49 @@
+/**
+ * The one port between services: bytes in, bytes out, at most once. Messages may be lost, delayed,
+ * reordered between subjects and duplicated; nothing is promised that NATS core does not promise.
+ * Adapters: `memory` and (with the cluster) `nats`, held to one contract suite.
+ */
+export interface BusMessage {
+  readonly subject: string;
+  /** Immutable: shared by all receivers, valid for as long as it is referenced. */
+  readonly payload: Uint8Array;
+  /** Answers a request; no effect on a published message. The bytes are the bus's afterwards. */
+  respond(payload: Uint8Array): void;
+}
+
+export interface BusSubscription {
+  unsubscribe(): void;
+}
+
+export type BusStatus = 'connected' | 'disconnected' | 'closed';
+
+export interface Bus {
+  readonly status: BusStatus;
+  /**
+   * Hands the bytes to the bus, which copies them: the caller may reuse its buffer. Delivery is
+   * never synchronous. False when they were certainly not handed over (disconnected, closed).
+   */
+  publish(subject: string, payload: Uint8Array): boolean;
+  /**
+   * Publishes and waits for the first answer. Rejects with `BusError`: NO_RESPONDERS when nobody
+   * listens and NOT_SENT when the bytes were not handed over (in both, nobody saw the request);
+   * TIMEOUT when no answer came, in which case it may have been handled.
+   */
+  request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+  /** Messages of one subject arrive in the order in which one sender published them. */
+  subscribe(subject: string, handler: (message: BusMessage) => void): BusSubscription;
+  close(): Promise<void>;
+}
+
+export type BusErrorCode = 'NO_RESPONDERS' | 'NOT_SENT' | 'TIMEOUT';
+
+export class BusError extends Error {
+  override readonly name = 'BusError';
+  readonly code: BusErrorCode;
+  readonly retryable = true;
+
+  constructor(code: BusErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Committed entries on their way to storages.
+ *
+ *   entry: u64 index · u64 term · u8 kind · u64 chain · u32+body
+ *   live:  entry · u16 routes × route            one per batch of the entry, in order
+ *   pull:  u64 from · u32 max bytes              reply: u64 commit index · u16 entries × entry
+ *
+ * A pull is answered with entries at or below the answering replica's own commit index only.
+ */
+import {
+  ByteReader,
+  ByteWriter,
+  chain,
+  type Chain,
+  DecodeError,
+  logIndex,
+  type LogIndex,
+  term,
+  type Term,
+} from '@kvstore/std';
+import { decodeRoute, encodeRoute, type OutcomeRoute } from './propose.ts';
+
+/** What the log holds at an index, as far as a storage cares. */
+export interface LogEntry {
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** 0 opens a term, 1 carries data. */
+  readonly kind: 0 | 1;
+  readonly chain: Chain;
+  readonly body: Uint8Array;
+}
+
+const ENTRY_OVERHEAD_BYTES = 29;
+
+export function encodeEntry(writer: ByteWriter, entry: LogEntry): void {
+  writer.u64(entry.index).u64(entry.term).u8(entry.kind).u64(entry.chain).bytes32(entry.body);
+}
+
+export function decodeEntry(reader: ByteReader): LogEntry {
+  const index = logIndex(reader.u64());
+  const entryTerm = term(reader.u64());
+  const kind = reader.u8();
+  if (kind !== 0 && kind !== 1) throw new DecodeError('unknown entry kind');
+  return { index, term: entryTerm, kind, chain: chain(reader.u64()), body: reader.bytes32() };
+}
+
+export interface Live {
+  readonly entry: LogEntry;
+  readonly routes: readonly OutcomeRoute[];
+}
+
+export function encodeLive(live: Live): Uint8Array {
+  const writer = new ByteWriter(
+    ENTRY_OVERHEAD_BYTES + live.entry.body.length + 2 + live.routes.length * 98,
+  );
+  encodeEntry(writer, live.entry);
+  writer.u16(live.routes.length);
+  for (const route of live.routes) encodeRoute(writer, route);
+  return writer.finish();
+}
+
+export function decodeLive(body: Uint8Array): Live {
+  const reader = new ByteReader(body);
+  const entry = decodeEntry(reader);
+  const routes = Array.from({ length: reader.u16() }, () => decodeRoute(reader));
+  reader.end();
+  return { entry, routes };
+}
+
+export interface Pull {
+  readonly from: LogIndex;
+  readonly maxBytes: number;
+}
+
+export function encodePull(pull: Pull): Uint8Array {
+  return new ByteWriter(12).u64(pull.from).u32(pull.maxBytes).finish();
+}
+
+export function decodePull(body: Uint8Array): Pull {
+  const reader = new ByteReader(body);
+  const pull = { from: logIndex(reader.u64()), maxBytes: reader.u32() };
+  reader.end();
+  return pull;
+}
+
+export interface PullReply {
+  readonly commitIndex: LogIndex;
+  readonly entries: readonly LogEntry[];
+}
+
+export function encodePullReply(reply: PullReply): Uint8Array {
+  let bytes = 10;
+  for (const entry of reply.entries) bytes += ENTRY_OVERHEAD_BYTES + entry.body.length;
+  const writer = new ByteWriter(bytes).u64(reply.commitIndex).u16(reply.entries.length);
+  for (const entry of reply.entries) encodeEntry(writer, entry);
+  return writer.finish();
+}
+
+export function decodePullReply(body: Uint8Array): PullReply {
+  const reader = new ByteReader(body);
+  const commitIndex = logIndex(reader.u64());
+  const entries = Array.from({ length: reader.u16() }, () => decodeEntry(reader));
+  reader.end();
+  return { commitIndex, entries };
+}

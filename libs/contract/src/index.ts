@@ -1,0 +1,76 @@
+/**
+ * contract: everything that two processes must agree on. Frames, subjects, the `Bus` port, the
+ * bodies of each kind of frame, the batch and command format, limits, and the public error table.
+ * It knows no transport and no framework.
+ */
+export {
+  appendCommand,
+  batchCommands,
+  beginBatch,
+  cutEntry,
+  decodeBatch,
+  decodeEntryBody,
+  encodeEntryBody,
+  isProposableBatch,
+  readBatchHeader,
+} from './batch.ts';
+export type { BatchHeader, EntryBody } from './batch.ts';
+export { decodeBeacon, encodeBeacon } from './beacon.ts';
+export type { Beacon } from './beacon.ts';
+export { BusError } from './bus.ts';
+export type { Bus, BusErrorCode, BusMessage, BusStatus, BusSubscription } from './bus.ts';
+export {
+  commandBytesMax,
+  decodeCommand,
+  encodeCommand,
+  FEATURE_LEVEL,
+  FeatureLevelError,
+} from './command-codec.ts';
+export {
+  decodeEntry,
+  decodeLive,
+  decodePull,
+  decodePullReply,
+  encodeEntry,
+  encodeLive,
+  encodePull,
+  encodePullReply,
+} from './entries.ts';
+export type { Live, LogEntry, Pull, PullReply } from './entries.ts';
+export { ErrorCodes, errorRow, failure, GrpcStatus } from './errors.ts';
+export type { ErrorCode, Failure } from './errors.ts';
+export { FrameCodec, FrameKind, FrameRefusal, SenderRole } from './frame.ts';
+export type { Frame, FrameIdentity, Sender } from './frame.ts';
+export { Limits } from './limits.ts';
+export { decodeMark, encodeMark } from './mark.ts';
+export type { Mark } from './mark.ts';
+export {
+  decodeOutcomesFrame,
+  decodeOutcomesQuery,
+  encodeOutcomesFrame,
+  encodeOutcomesQuery,
+  OutcomeStatus,
+} from './outcomes.ts';
+export type { BatchOutcomeBytes, Outcomes, OutcomesQuery } from './outcomes.ts';
+export {
+  decodePropose,
+  decodeProposeReply,
+  encodePropose,
+  encodeProposeReply,
+  RefusalReason,
+} from './propose.ts';
+export type { OutcomeRoute, Propose, ProposeReply } from './propose.ts';
+export { decodeReadIndexReply, encodeReadIndexReply } from './read-index.ts';
+export type { ReadIndexReply } from './read-index.ts';
+export {
+  AnswerKind,
+  decodeRead,
+  decodeReadReply,
+  encodeRead,
+  encodeReadReply,
+  ReadStatus,
+} from './read.ts';
+export type { ReadAnswer, ReadBatch, ReadOperation, ReadReply } from './read.ts';
+export { decodeConsensusStatus, decodeStorageStatus, encodeStatus } from './status.ts';
+export type { ConsensusStatus, StorageStatus } from './status.ts';
+export { ConsensusOperation, isSubjectToken, StorageOperation, Subjects } from './subjects.ts';
