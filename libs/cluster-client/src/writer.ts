@@ -1,0 +1,515 @@
+/**
+ * Writes: from a gateway's requests to batches in the log and back to outcomes.
+ *
+ * Commands of one event-loop turn become one batch, cut by the rules of `contract`. A batch goes to
+ * the leader; its outcome comes from the home storage, usually before the leader's own answer has
+ * been handled. Without one, another storage is asked; without the leader's answer, the same bytes
+ * are proposed again, which the session makes harmless.
+ *
+ * Invariants
+ *   1. every request is told exactly once, at the latest at its deadline
+ *   2. "certainly not applied" is said only when no copy of the batch may be in the log
+ *   3. a batch is never sent under another session, and never again once its number is ended
+ *   4. queue and window are bounded: beyond them the answer is OVERLOADED at once
+ */
+import {
+  appendCommand,
+  beginBatch,
+  type Bus,
+  BusError,
+  commandBytesMax,
+  ConsensusOperation,
+  decodeOutcomesFrame,
+  decodeProposeReply,
+  encodeCommand,
+  encodeOutcomesQuery,
+  encodePropose,
+  type Failure,
+  failure,
+  type FrameCodec,
+  FrameKind,
+  Limits,
+  OutcomeStatus,
+  type ProposeReply,
+  RefusalReason,
+  StorageOperation,
+  type Subjects,
+  type BatchOutcomeBytes,
+} from '@kvstore/contract';
+import {
+  assert,
+  assertNever,
+  ByteWriter,
+  type Clock,
+  DecodeError,
+  type NodeId,
+  type Random,
+  type Timer,
+  type Timers,
+} from '@kvstore/std';
+import { decodeOutcomes, type Outcome } from '@kvstore/state-machine';
+import type { WriteRequest } from './kv-client.ts';
+import { type OutstandingBatch, settleAll, type Waiting } from './outstanding-batch.ts';
+import type { Routing } from './routing.ts';
+import { Session } from './session.ts';
+
+export interface WriterOptions {
+  readonly gateway: string;
+  readonly bus: Bus;
+  readonly frames: FrameCodec;
+  readonly subjects: Subjects;
+  readonly routing: Routing;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly queuedRequestsMax: number;
+  readonly queuedBytesMax: number;
+  readonly sessionTtlMs: number;
+  readonly onFatal: (error: unknown) => void;
+}
+
+type Encodable = Parameters<typeof encodeCommand>[1];
+
+interface Queued extends Waiting {
+  readonly command: Encodable;
+  readonly bytesMax: number;
+}
+
+const SWEEP_MS = 10;
+const OUTCOME_PATIENCE_MS = 20;
+const REPROPOSE_MS = 250;
+const REPROPOSE_MS_MAX = 2_000;
+const LEADER_WAIT_MS = 20;
+const REGISTER_TIMEOUT_MS = 1_000;
+const RETRY_AFTER_MS = 1_000;
+
+export class Writer {
+  readonly #options: WriterOptions;
+  #queue: Queued[] = [];
+  #queuedBytes = 0;
+  #flushing = false;
+  readonly #outstanding = new Map<number, OutstandingBatch>();
+  #session: Session | undefined;
+  #registration: { readonly batchNo: number; readonly sentAtMs: number } | undefined;
+  #lastSentAtMs = 0;
+  #sweeper: Timer | undefined;
+  #subscription: { unsubscribe(): void } | undefined;
+  #stopped = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  get ready(): boolean {
+    return this.#session !== undefined;
+  }
+
+  get outstandingBatches(): number {
+    return this.#outstanding.size;
+  }
+
+  start(): void {
+    const { bus, subjects, gateway, timers } = this.#options;
+    this.#subscription = bus.subscribe(subjects.gatewayOutcomes(gateway), (message) => {
+      this.#onOutcomes(message.payload);
+    });
+    this.#sweeper = timers.every(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** Answers everybody who still waits. */
+  stop(): void {
+    this.#stopped = true;
+    this.#sweeper?.cancel();
+    this.#subscription?.unsubscribe();
+    const stopping = failure('UNAVAILABLE', 'the gateway is stopping');
+    for (const queued of this.#queue) queued.settle(stopping);
+    this.#queue = [];
+    for (const batch of this.#outstanding.values()) {
+      settleAll(batch, () => (batch.copies > 0 ? commitUnknown() : stopping));
+    }
+  }
+
+  write(request: WriteRequest, timeoutMs: number): Promise<Outcome | Failure> {
+    const bytesMax = commandBytesMax(request);
+    if (
+      this.#queue.length >= this.#options.queuedRequestsMax ||
+      this.#queuedBytes + bytesMax > this.#options.queuedBytesMax
+    ) {
+      return Promise.resolve(overloaded());
+    }
+    if (this.#stopped) return Promise.resolve(failure('UNAVAILABLE', 'the gateway is stopping'));
+    return new Promise((settle) => {
+      const deadlineMs = this.#options.clock.monotonicMs() + timeoutMs;
+      this.#queue.push({ command: request, bytesMax, deadlineMs, settle });
+      this.#queuedBytes += bytesMax;
+      this.#scheduleFlush();
+    });
+  }
+
+  /** The leader of a newer term has spoken: what has no answer yet goes out again at once. */
+  onNewTerm(): void {
+    if (this.#session === undefined) this.#register();
+    for (const batch of this.#outstanding.values()) {
+      if (batch.committedAt === undefined) this.#propose(batch);
+    }
+  }
+
+  // --- from requests to batches -----------------------------------------------------------------
+
+  #scheduleFlush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#options.timers.endOfTurn(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#session === undefined || this.#options.routing.leader === undefined) return;
+    let taken = 0;
+    while (taken < this.#queue.length && !this.#session.full) {
+      const count = cutBatch(this.#queue, taken);
+      this.#send(this.#session, this.#queue.slice(taken, taken + count));
+      taken += count;
+    }
+    if (taken > 0) this.#queue = this.#queue.slice(taken);
+  }
+
+  #send(session: Session, requests: readonly Queued[]): void {
+    const batchNo = session.begin();
+    const bytes = encodeBatch(session, batchNo, requests);
+    for (const request of requests) this.#queuedBytes -= request.bytesMax;
+    const deadlines = requests.map((request) => request.deadlineMs);
+    const batch: OutstandingBatch = {
+      batchNo,
+      bytes,
+      waiting: requests.slice(),
+      earliestDeadlineMs: Math.min(...deadlines),
+      latestDeadlineMs: Math.max(...deadlines),
+      copies: 0,
+      committedAt: undefined,
+      attempts: 0,
+      nextActionMs: 0,
+      querying: false,
+    };
+    this.#outstanding.set(batchNo, batch);
+    this.#propose(batch);
+  }
+
+  // --- proposing --------------------------------------------------------------------------------
+
+  #propose(batch: OutstandingBatch): void {
+    const { routing, clock } = this.#options;
+    const { leader, home } = routing;
+    const now = clock.monotonicMs();
+    if (leader === undefined || home === undefined) {
+      batch.nextActionMs = now + LEADER_WAIT_MS;
+      return;
+    }
+    batch.attempts += 1;
+    batch.copies += 1;
+    batch.nextActionMs = now + this.#backOff(batch.attempts);
+    this.#lastSentAtMs = now;
+    this.#requestProposal(leader, home, batch).then(
+      (reply) => this.#onReply(batch, leader, reply),
+      (error: unknown) => this.#options.onFatal(error),
+    );
+  }
+
+  /** Doubling from 250 ms, with a jitter of a quarter. */
+  #backOff(attempts: number): number {
+    const base = Math.min(REPROPOSE_MS * 2 ** (attempts - 1), REPROPOSE_MS_MAX);
+    return base + this.#options.random.below(Math.floor(base / 4));
+  }
+
+  async #requestProposal(
+    leader: NodeId,
+    home: NodeId,
+    batch: OutstandingBatch,
+  ): Promise<ProposeReply | 'not-sent' | 'no-answer'> {
+    const { bus, frames, subjects, gateway, routing, clock } = this.#options;
+    const body = encodePropose({ route: { home, gateway }, batch: batch.bytes });
+    const frame = frames.seal(FrameKind.propose, routing.term, body);
+    const timeoutMs = Math.max(REPROPOSE_MS_MAX, batch.latestDeadlineMs - clock.monotonicMs());
+    try {
+      const subject = subjects.consensus(leader, ConsensusOperation.propose);
+      const answer = await bus.request(subject, frame, timeoutMs);
+      const opened = frames.open(answer, FrameKind.proposeReply);
+      return opened === undefined ? 'no-answer' : decodeProposeReply(opened.body);
+    } catch (error) {
+      if (error instanceof DecodeError) return 'no-answer';
+      if (error instanceof BusError) return error.code === 'TIMEOUT' ? 'no-answer' : 'not-sent';
+      throw error;
+    }
+  }
+
+  /** A refusal takes back its own copy only: an earlier one may still be in the log. */
+  #onReply(
+    batch: OutstandingBatch,
+    leader: NodeId,
+    reply: ProposeReply | 'not-sent' | 'no-answer',
+  ): void {
+    if (!this.#outstanding.has(batch.batchNo) || reply === 'no-answer') return;
+    const now = this.#options.clock.monotonicMs();
+    if (reply === 'not-sent') {
+      batch.copies -= 1;
+      batch.nextActionMs = now + LEADER_WAIT_MS;
+      return;
+    }
+    switch (reply.kind) {
+      case 'committed':
+        batch.committedAt = reply.index;
+        batch.nextActionMs = now + OUTCOME_PATIENCE_MS;
+        return;
+      case 'not-leader':
+        batch.copies -= 1;
+        this.#options.routing.hint(leader, reply.leader);
+        batch.nextActionMs = now + LEADER_WAIT_MS;
+        return;
+      case 'refused':
+        batch.copies -= 1;
+        if (batch.copies === 0) this.#refused(batch, reply.reason);
+        return;
+      case 'unknown':
+        return;
+      default:
+        assertNever(reply);
+    }
+  }
+
+  #refused(batch: OutstandingBatch, reason: RefusalReason): void {
+    assert(reason !== RefusalReason.malformed, 'the leader refused a batch of ours as malformed');
+    const why =
+      reason === RefusalReason.diskFull
+        ? failure('UNAVAILABLE', 'the disk of the leader is full: nothing was written', {
+            retryAfterMs: RETRY_AFTER_MS,
+          })
+        : overloaded();
+    this.#finish(batch, () => why);
+  }
+
+  // --- outcomes ---------------------------------------------------------------------------------
+
+  #onOutcomes(payload: Uint8Array): void {
+    const frame = this.#options.frames.open(payload, FrameKind.outcomes);
+    if (frame !== undefined) this.#takeOutcomes(frame.body);
+  }
+
+  #takeOutcomes(body: Uint8Array): void {
+    try {
+      const { session, batches } = decodeOutcomesFrame(body);
+      if (session === 0) this.#onRegistered(batches);
+      else if (session === this.#session?.id) for (const each of batches) this.#onOutcome(each);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+    }
+  }
+
+  #onOutcome({ batchNo, status, bytes }: BatchOutcomeBytes): void {
+    const batch = this.#outstanding.get(batchNo);
+    if (batch === undefined) return;
+    if (status === OutcomeStatus.unknownSession) this.#sessionLost();
+    if (status !== OutcomeStatus.decided) return;
+    const decided = decodeOutcomes(bytes);
+    switch (decided.kind) {
+      case 'applied':
+        assert(decided.outcomes.length === batch.waiting.length, 'outcomes of another batch');
+        this.#finish(batch, (place) => decided.outcomes[place] as Outcome);
+        return;
+      case 'session-expired':
+        this.#sessionLost();
+        return;
+      case 'stale':
+        this.#finish(batch, commitUnknown);
+        return;
+      case 'window-exceeded':
+        this.#finish(batch, () => (batch.attempts === 1 ? overloaded() : commitUnknown()));
+        return;
+      default:
+        assertNever(decided);
+    }
+  }
+
+  #finish(batch: OutstandingBatch, result: (place: number) => Outcome | Failure): void {
+    this.#outstanding.delete(batch.batchNo);
+    this.#session?.end(batch.batchNo);
+    settleAll(batch, result);
+    if (this.#queue.length > 0) this.#scheduleFlush();
+  }
+
+  /** The storage does not know our session: what was outstanding under it is unknown for ever. */
+  #sessionLost(): void {
+    this.#session = undefined;
+    const lost = [...this.#outstanding.values()];
+    this.#outstanding.clear();
+    for (const batch of lost) settleAll(batch, commitUnknown);
+    this.#register();
+  }
+
+  #query(batch: OutstandingBatch, session: Session): void {
+    const { bus, frames, subjects, routing, clock } = this.#options;
+    const storages = routing.storages();
+    const storage = storages[batch.attempts % Math.max(1, storages.length)];
+    batch.nextActionMs = clock.monotonicMs() + this.#backOff(1);
+    if (storage === undefined || batch.committedAt === undefined) return;
+    batch.querying = true;
+    const body = encodeOutcomesQuery({
+      session: session.id,
+      minIndex: batch.committedAt,
+      batches: [batch.batchNo],
+    });
+    const frame = frames.seal(FrameKind.outcomesQuery, routing.term, body);
+    bus
+      .request(subjects.storage(storage, StorageOperation.outcomes), frame, REPROPOSE_MS_MAX)
+      .then(
+        (answer) => {
+          const opened = frames.open(answer, FrameKind.outcomes);
+          if (opened !== undefined) this.#takeOutcomes(opened.body);
+        },
+        (error: unknown) => {
+          if (!(error instanceof BusError)) this.#options.onFatal(error);
+        },
+      )
+      .finally(() => {
+        batch.querying = false;
+      });
+  }
+
+  // --- the session ------------------------------------------------------------------------------
+
+  #register(): void {
+    const { bus, frames, subjects, routing, gateway, clock, random } = this.#options;
+    const { leader, home } = routing;
+    if (leader === undefined || home === undefined) return;
+    const batchNo = 1 + random.below(0x7fff_ffff);
+    this.#registration = { batchNo, sentAtMs: clock.monotonicMs() };
+    const writer = new ByteWriter(64);
+    beginBatch(writer, { session: 0, batchNo, doneBelow: 0, commands: 1 });
+    const command: Encodable = { kind: 'register-session', ttlMs: this.#options.sessionTtlMs };
+    appendCommand(writer, (into) => encodeCommand(into, command));
+    const body = encodePropose({ route: { home, gateway }, batch: writer.finish() });
+    const frame = frames.seal(FrameKind.propose, routing.term, body);
+    bus
+      .request(subjects.consensus(leader, ConsensusOperation.propose), frame, REGISTER_TIMEOUT_MS)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (!(error instanceof BusError)) this.#options.onFatal(error);
+        },
+      );
+  }
+
+  #onRegistered(batches: readonly BatchOutcomeBytes[]): void {
+    for (const { batchNo, bytes } of batches) {
+      if (batchNo !== this.#registration?.batchNo) continue;
+      const decided = decodeOutcomes(bytes);
+      const outcome = decided.kind === 'applied' ? decided.outcomes[0] : undefined;
+      if (outcome?.kind !== 'session-registered') continue;
+      this.#session = new Session(outcome.session);
+      this.#registration = undefined;
+      this.#lastSentAtMs = this.#options.clock.monotonicMs();
+      this.#scheduleFlush();
+    }
+  }
+
+  #keepAlive(session: Session): void {
+    if (session.full || this.#options.routing.leader === undefined) return;
+    const deadlineMs = this.#options.clock.monotonicMs() + this.#options.sessionTtlMs;
+    const settle = (): void => undefined;
+    this.#queuedBytes += 16;
+    this.#send(session, [{ command: { kind: 'keep-alive' }, bytesMax: 16, deadlineMs, settle }]);
+  }
+
+  // --- deadlines and retries --------------------------------------------------------------------
+
+  #sweep(): void {
+    const now = this.#options.clock.monotonicMs();
+    this.#sweepQueue(now);
+    for (const batch of this.#outstanding.values()) this.#sweepBatch(batch, now);
+    if (this.#session === undefined) {
+      const sentAtMs = this.#registration?.sentAtMs ?? Number.NEGATIVE_INFINITY;
+      if (now - sentAtMs > REPROPOSE_MS) this.#register();
+      return;
+    }
+    if (now - this.#lastSentAtMs > this.#options.sessionTtlMs / 3) this.#keepAlive(this.#session);
+    if (this.#queue.length > 0) this.#scheduleFlush();
+  }
+
+  #sweepQueue(now: number): void {
+    if (!this.#queue.some((queued) => queued.deadlineMs <= now)) return;
+    const late = this.#queue.filter((queued) => queued.deadlineMs <= now);
+    this.#queue = this.#queue.filter((queued) => queued.deadlineMs > now);
+    for (const queued of late) {
+      this.#queuedBytes -= queued.bytesMax;
+      queued.settle(this.#notSent());
+    }
+  }
+
+  #sweepBatch(batch: OutstandingBatch, now: number): void {
+    if (batch.earliestDeadlineMs <= now) {
+      for (const [place, waiting] of batch.waiting.entries()) {
+        if (waiting === undefined || waiting.deadlineMs > now) continue;
+        batch.waiting[place] = undefined;
+        waiting.settle(batch.copies > 0 ? commitUnknown() : this.#notSent());
+      }
+      if (batch.latestDeadlineMs <= now) {
+        this.#finish(batch, commitUnknown);
+        return;
+      }
+    }
+    if (now < batch.nextActionMs || batch.querying || this.#session === undefined) return;
+    if (batch.committedAt === undefined) this.#propose(batch);
+    else this.#query(batch, this.#session);
+  }
+
+  #notSent(): Failure {
+    return this.#options.routing.leader === undefined
+      ? failure('NO_LEADER', 'no leader was found in time: nothing was written', {
+          retryAfterMs: RETRY_AFTER_MS,
+        })
+      : failure(
+          'DEADLINE_EXCEEDED',
+          'the time ran out before the write was sent: nothing was written',
+        );
+  }
+}
+
+/** How many requests from `start` make the next batch: at least one. */
+function cutBatch(queue: readonly Queued[], start: number): number {
+  let bytes = 0;
+  let count = 0;
+  for (let i = start; i < queue.length && count < Limits.batchCommandsMax; i++) {
+    bytes += (queue[i] as Queued).bytesMax;
+    if (count > 0 && bytes > Limits.batchBytesMax) break;
+    count += 1;
+  }
+  return count;
+}
+
+function encodeBatch(session: Session, batchNo: number, requests: readonly Queued[]): Uint8Array {
+  let capacity = 64;
+  for (const request of requests) capacity += 4 + Math.min(request.bytesMax, 512);
+  const writer = new ByteWriter(capacity);
+  beginBatch(writer, {
+    session: session.id,
+    batchNo,
+    doneBelow: session.doneBelow,
+    commands: requests.length,
+  });
+  for (const { command } of requests) {
+    appendCommand(writer, (into) => encodeCommand(into, command));
+  }
+  return writer.finish();
+}
+
+function commitUnknown(): Failure {
+  return failure(
+    'COMMIT_UNKNOWN',
+    'the write was sent and may or may not be applied: its outcome did not come back in time',
+  );
+}
+
+function overloaded(): Failure {
+  return failure('OVERLOADED', 'too many writes are waiting', { retryAfterMs: RETRY_AFTER_MS });
+}

@@ -1,0 +1,123 @@
+/**
+ * Closes the gap between what this replica has applied and what it knows to be committed.
+ *
+ * Live entries may be lost. When the target is above what is applied and nothing was applied for
+ * `PATIENCE_MS`, entries are pulled: from the consensus of the own node, then from the others in
+ * turn, with a pause after a full round without success.
+ */
+import {
+  type Bus,
+  BusError,
+  ConsensusOperation,
+  decodePullReply,
+  encodePull,
+  type FrameCodec,
+  FrameKind,
+  Limits,
+  type LogEntry,
+  type Subjects,
+} from '@kvstore/contract';
+import { logIndex, type LogIndex, type NodeId, term, type Timers } from '@kvstore/std';
+
+export interface CatchUpOptions {
+  /** The own node first. */
+  readonly nodes: readonly NodeId[];
+  readonly bus: Bus;
+  readonly frames: FrameCodec;
+  readonly subjects: Subjects;
+  readonly timers: Timers;
+  readonly applied: () => LogIndex;
+  /** Applies pulled entries in order; resolves when there is room for more. */
+  readonly offer: (entries: readonly LogEntry[]) => Promise<void>;
+  readonly onFatal: (error: unknown) => void;
+}
+
+const PATIENCE_MS = 5;
+/** A lost pull costs this much; a slow disk answers a repeated one all the same. */
+const PULL_TIMEOUT_MS = 200;
+const PAUSE_MS = 50;
+
+export class CatchUp {
+  readonly #options: CatchUpOptions;
+  #target: LogIndex = logIndex(0);
+  #armedAt: LogIndex | undefined;
+  #pulling = false;
+  #source = 0;
+  #stopped = false;
+  pulls = 0;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+  }
+
+  /** Committed at least up to `index`: the replica has to get there. */
+  need(index: LogIndex): void {
+    if (index > this.#target) this.#target = index;
+    if (this.#target <= this.#options.applied() || this.#armedAt !== undefined || this.#pulling) {
+      return;
+    }
+    this.#arm(PATIENCE_MS);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #arm(delayMs: number): void {
+    this.#armedAt = this.#options.applied();
+    this.#options.timers.after(delayMs, () => this.#check());
+  }
+
+  #check(): void {
+    const armedAt = this.#armedAt;
+    this.#armedAt = undefined;
+    const applied = this.#options.applied();
+    if (this.#stopped || applied >= this.#target) return;
+    if (applied !== armedAt) {
+      this.#arm(PATIENCE_MS);
+      return;
+    }
+    this.#pulling = true;
+    this.#pullAll()
+      .catch((error: unknown) => this.#options.onFatal(error))
+      .finally(() => {
+        this.#pulling = false;
+        if (!this.#stopped && this.#options.applied() < this.#target) this.#arm(PAUSE_MS);
+      });
+  }
+
+  /** Pulls until the target is reached or no source has more. */
+  async #pullAll(): Promise<void> {
+    let fruitless = 0;
+    while (!this.#stopped && this.#options.applied() < this.#target) {
+      const progressed = await this.#pullOnce();
+      if (progressed) {
+        fruitless = 0;
+        continue;
+      }
+      this.#source = (this.#source + 1) % this.#options.nodes.length;
+      fruitless += 1;
+      if (fruitless >= this.#options.nodes.length) return;
+    }
+  }
+
+  async #pullOnce(): Promise<boolean> {
+    const { bus, frames, subjects, nodes } = this.#options;
+    const before = this.#options.applied();
+    const request = encodePull({ from: logIndex(before + 1), maxBytes: Limits.entryBytesMax });
+    this.pulls += 1;
+    try {
+      const subject = subjects.consensus(nodes[this.#source] as NodeId, ConsensusOperation.pull);
+      const frame = frames.seal(FrameKind.pull, term(0), request);
+      const answer = frames.open(
+        await bus.request(subject, frame, PULL_TIMEOUT_MS),
+        FrameKind.pullReply,
+      );
+      if (answer === undefined) return false;
+      await this.#options.offer(decodePullReply(answer.body).entries);
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error;
+    }
+    return this.#options.applied() > before;
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * replica: one node's copy of one group's data. `Replica` applies the log to the state machine over
+ * a `ReplicaStore`, whose port it owns, and serves outcomes and reads over the `Bus`.
+ */
+export { DivergedError } from './applier.ts';
+export { Replica } from './replica.ts';
+export type { ReplicaCounters, ReplicaOptions } from './replica.ts';
+export type { ReplicaStore, ReplicaStoreStatistics } from './replica-store.ts';

@@ -1,0 +1,71 @@
+/**
+ * The durable log of one group, as the sequencer uses it. Implemented by `disk` on append-only
+ * segment files and by `testing` in memory; both pass the conformance suite in `testing`.
+ */
+import type { Chain, LogIndex, LogPosition } from '@kvstore/std';
+import type { Entry, HardState, TermSpan } from '@kvstore/raft';
+
+export interface RecoveredLog {
+  readonly firstIndex: LogIndex;
+  /** The last entry; LOG_START for an empty log. */
+  readonly last: LogPosition;
+  readonly spans: readonly TermSpan[];
+  /** The torn tail that was cut at open, if any: reported, never silent. */
+  readonly cut:
+    { readonly file: string; readonly offset: number; readonly bytes: number } | undefined;
+}
+
+export interface LogStore {
+  readonly recovered: RecoveredLog;
+  /** Bytes of entries that are certain to fit without asking the file system for space. */
+  readonly roomBytes: number;
+  /** Bytes of all log files on disk. */
+  readonly sizeBytes: number;
+  /** Why no more space could be had, while that lasts; the store keeps trying by itself. */
+  readonly spaceError: string | undefined;
+  /**
+   * Appends contiguous entries; when the first index is not above the last, first cuts the log
+   * there. Resolves when they are durable. Calls are carried out in order, several per fsync. The
+   * bytes belong to the store until then. `acknowledged` is the highest index that this replica has
+   * acknowledged or counted so far; it is stored with the records.
+   * Rejects with `LogError` FSYNC_FAILED, after which the process must stop.
+   */
+  append(entries: readonly Entry[], acknowledged: LogIndex): Promise<void>;
+  /**
+   * Entries from `from`, in order, at least one unless the log ends before, at most `maxBytes` of
+   * bodies after the first. Sees every append that was called before.
+   */
+  read(from: LogIndex, maxBytes: number): Promise<readonly Entry[]>;
+  /** Chain and term of an entry, or undefined when the log does not hold it. */
+  position(
+    index: LogIndex,
+  ): Promise<{ readonly term: Entry['term']; readonly chain: Chain } | undefined>;
+  /** Waits for what was appended and closes the files. */
+  close(): Promise<void>;
+}
+
+/** Term and vote. `save` resolves when durable; calls are carried out in order. */
+export interface HardStateStore {
+  readonly recovered: HardState;
+  save(state: HardState): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type LogErrorCode =
+  /** A record that may have been acknowledged is unreadable: the replica must not vote with it. */
+  | 'LOG_CORRUPT'
+  /** Both copies of term and vote are unreadable. */
+  | 'HARD_STATE_CORRUPT'
+  | 'FSYNC_FAILED'
+  | 'LOG_CLOSED';
+
+export class LogError extends Error {
+  override readonly name = 'LogError';
+  readonly code: LogErrorCode;
+  readonly retryable = false;
+
+  constructor(code: LogErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}

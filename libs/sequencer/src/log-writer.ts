@@ -1,0 +1,82 @@
+/**
+ * Carries out the durable part of a `Ready` in the order that the core asks for: term and vote
+ * before the entries of the same `Ready`, entries in order, the core told of each when it is done.
+ * An error of the disk that cannot be waited out is fatal: the process must stop.
+ */
+import type { Entry, HardState, RaftNode } from '@kvstore/raft';
+import { assert } from '@kvstore/std';
+import type { HardStateStore, LogStore } from './log-store.ts';
+
+export class LogWriter {
+  readonly #raft: RaftNode;
+  readonly #log: LogStore;
+  readonly #hardStates: HardStateStore;
+  readonly #onDurable: () => void;
+  readonly #onFatal: (error: unknown) => void;
+  /** Set while a hard state is being saved; entries handed out meanwhile wait for it. */
+  #saving: Promise<void> | undefined;
+  #unfinished = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(
+    raft: RaftNode,
+    stores: { readonly log: LogStore; readonly hardStates: HardStateStore },
+    callbacks: { readonly onDurable: () => void; readonly onFatal: (error: unknown) => void },
+  ) {
+    this.#raft = raft;
+    this.#log = stores.log;
+    this.#hardStates = stores.hardStates;
+    this.#onDurable = callbacks.onDurable;
+    this.#onFatal = callbacks.onFatal;
+  }
+
+  write(hardState: HardState | undefined, entries: readonly Entry[]): void {
+    if (hardState !== undefined) this.#save(hardState);
+    if (entries.length === 0) return;
+    if (this.#saving === undefined) this.#append(entries);
+    else this.#track(this.#saving.then(() => this.#append(entries)));
+  }
+
+  /** Resolves when nothing is being written. */
+  async idle(): Promise<void> {
+    if (this.#unfinished === 0) return;
+    assert(this.#idle === undefined, 'one waiter for idle');
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  #save(hardState: HardState): void {
+    const before = this.#saving ?? Promise.resolve();
+    const saving = before
+      .then(() => this.#hardStates.save(hardState))
+      .then(() => {
+        if (this.#saving === saving) this.#saving = undefined;
+        this.#raft.hardStatePersisted(hardState);
+        this.#onDurable();
+      });
+    this.#saving = saving;
+    this.#track(saving);
+  }
+
+  #append(entries: readonly Entry[]): void {
+    const last = entries[entries.length - 1];
+    assert(last !== undefined, 'nothing to append');
+    const acknowledged = this.#raft.status().durableIndex;
+    const appended = this.#log.append(entries, acknowledged).then(() => {
+      this.#raft.persisted(last.index, last.term);
+      this.#onDurable();
+    });
+    this.#track(appended);
+  }
+
+  #track(work: Promise<void>): void {
+    this.#unfinished += 1;
+    work
+      .catch((error: unknown) => this.#onFatal(error))
+      .finally(() => {
+        this.#unfinished -= 1;
+        if (this.#unfinished === 0) this.#idle?.();
+      });
+  }
+}

@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import type { Message } from '@kvstore/raft';
+import { chain, DecodeError, logIndex, nodeId, term } from '@kvstore/std';
+import { decodeMessage, encodeMessage } from './raft-codec.ts';
+
+const address = { from: nodeId('node-1'), to: nodeId('node-2'), term: term(4) };
+const entry = {
+  index: logIndex(8),
+  term: term(4),
+  kind: 1 as const,
+  chain: chain(77),
+  body: Uint8Array.from([1, 2, 3]),
+};
+
+const messages: readonly Message[] = [
+  { kind: 'pre-vote-request', ...address, lastIndex: logIndex(7), lastTerm: term(3) },
+  { kind: 'pre-vote-response', ...address, granted: true },
+  { kind: 'vote-request', ...address, lastIndex: logIndex(7), lastTerm: term(3) },
+  { kind: 'vote-response', ...address, granted: false },
+  {
+    kind: 'append-request',
+    ...address,
+    previousIndex: logIndex(7),
+    previousTerm: term(3),
+    previousChain: chain(55),
+    commitIndex: logIndex(6),
+    entries: [entry, { ...entry, index: logIndex(9), kind: 0 }],
+  },
+  { kind: 'append-response', ...address, result: { kind: 'accepted', matchIndex: logIndex(8) } },
+  {
+    kind: 'append-response',
+    ...address,
+    result: {
+      kind: 'rejected',
+      rejectedIndex: logIndex(7),
+      hintIndex: logIndex(5),
+      hintTerm: term(2),
+    },
+  },
+  { kind: 'heartbeat-request', ...address, commitIndex: logIndex(6), readRound: 12 },
+  { kind: 'heartbeat-response', ...address, readRound: 12 },
+];
+
+describe('Raft messages on the wire', () => {
+  test.each(messages)('$kind round-trips and refuses every cut', (message) => {
+    const bytes = encodeMessage(message);
+    expect(decodeMessage(bytes)).toEqual(message);
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => decodeMessage(bytes.subarray(0, length))).toThrow(DecodeError);
+    }
+    expect(() => decodeMessage(Buffer.concat([bytes, Buffer.from([0])]))).toThrow(DecodeError);
+  });
+
+  test('random bytes are a decode error or a message, never another error', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 120 }), (bytes) => {
+        try {
+          decodeMessage(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(DecodeError);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,161 @@
+/**
+ * Raft messages on the wire: u8 kind · u8+from · u8+to · u64 term · fields. Entries as everywhere.
+ * Throws `DecodeError`; what is well-formed but wrong is the core's to refuse.
+ */
+import { decodeEntry, encodeEntry } from '@kvstore/contract';
+import {
+  assertNever,
+  ByteReader,
+  ByteWriter,
+  chain,
+  DecodeError,
+  decodeUtf8,
+  encodeUtf8,
+  isNodeId,
+  logIndex,
+  type NodeId,
+  term,
+  type Term,
+} from '@kvstore/std';
+import type { AppendResponse, Message } from '@kvstore/raft';
+
+const Kind = {
+  preVoteRequest: 1,
+  preVoteResponse: 2,
+  voteRequest: 3,
+  voteResponse: 4,
+  appendRequest: 5,
+  appendResponse: 6,
+  heartbeatRequest: 7,
+  heartbeatResponse: 8,
+} as const;
+
+export function encodeMessage(message: Message): Uint8Array {
+  const writer = new ByteWriter(256);
+  const head = (kind: number): ByteWriter =>
+    writer
+      .u8(kind)
+      .bytes8(encodeUtf8(message.from))
+      .bytes8(encodeUtf8(message.to))
+      .u64(message.term);
+  switch (message.kind) {
+    case 'pre-vote-request':
+      return head(Kind.preVoteRequest).u64(message.lastIndex).u64(message.lastTerm).finish();
+    case 'pre-vote-response':
+      return head(Kind.preVoteResponse)
+        .u8(message.granted ? 1 : 0)
+        .finish();
+    case 'vote-request':
+      return head(Kind.voteRequest).u64(message.lastIndex).u64(message.lastTerm).finish();
+    case 'vote-response':
+      return head(Kind.voteResponse)
+        .u8(message.granted ? 1 : 0)
+        .finish();
+    case 'append-request':
+      head(Kind.appendRequest)
+        .u64(message.previousIndex)
+        .u64(message.previousTerm)
+        .u64(message.previousChain)
+        .u64(message.commitIndex)
+        .u16(message.entries.length);
+      for (const entry of message.entries) encodeEntry(writer, entry);
+      return writer.finish();
+    case 'append-response':
+      encodeResult(head(Kind.appendResponse), message.result);
+      return writer.finish();
+    case 'heartbeat-request':
+      return head(Kind.heartbeatRequest).u64(message.commitIndex).u64(message.readRound).finish();
+    case 'heartbeat-response':
+      return head(Kind.heartbeatResponse).u64(message.readRound).finish();
+    default:
+      return assertNever(message);
+  }
+}
+
+function encodeResult(writer: ByteWriter, result: AppendResponse['result']): void {
+  if (result.kind === 'accepted') {
+    writer.u8(1).u64(result.matchIndex);
+    return;
+  }
+  writer.u8(0).u64(result.rejectedIndex).u64(result.hintIndex).u64(result.hintTerm);
+}
+
+export function decodeMessage(bytes: Uint8Array): Message {
+  const reader = new ByteReader(bytes);
+  const kind = reader.u8();
+  const address = { from: node(reader), to: node(reader), term: term(reader.u64()) };
+  const message = decodeFields(reader, kind, address);
+  reader.end();
+  return message;
+}
+
+interface Address {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly term: Term;
+}
+
+function decodeFields(reader: ByteReader, kind: number, address: Address): Message {
+  switch (kind) {
+    case Kind.preVoteRequest:
+      return { kind: 'pre-vote-request', ...address, ...lastPosition(reader) };
+    case Kind.preVoteResponse:
+      return { kind: 'pre-vote-response', ...address, granted: reader.u8() === 1 };
+    case Kind.voteRequest:
+      return { kind: 'vote-request', ...address, ...lastPosition(reader) };
+    case Kind.voteResponse:
+      return { kind: 'vote-response', ...address, granted: reader.u8() === 1 };
+    case Kind.appendRequest:
+      return decodeAppend(reader, address);
+    case Kind.appendResponse:
+      return { kind: 'append-response', ...address, result: decodeResult(reader) };
+    case Kind.heartbeatRequest:
+      return {
+        kind: 'heartbeat-request',
+        ...address,
+        commitIndex: logIndex(reader.u64()),
+        readRound: reader.u64(),
+      };
+    case Kind.heartbeatResponse:
+      return { kind: 'heartbeat-response', ...address, readRound: reader.u64() };
+    default:
+      throw new DecodeError('unknown raft message');
+  }
+}
+
+function lastPosition(reader: ByteReader) {
+  return { lastIndex: logIndex(reader.u64()), lastTerm: term(reader.u64()) };
+}
+
+function decodeAppend(reader: ByteReader, address: Address): Message {
+  const previousIndex = logIndex(reader.u64());
+  const previousTerm = term(reader.u64());
+  const previousChain = chain(reader.u64());
+  const commitIndex = logIndex(reader.u64());
+  const entries = Array.from({ length: reader.u16() }, () => decodeEntry(reader));
+  return {
+    kind: 'append-request',
+    ...address,
+    previousIndex,
+    previousTerm,
+    previousChain,
+    commitIndex,
+    entries,
+  };
+}
+
+function decodeResult(reader: ByteReader): AppendResponse['result'] {
+  if (reader.u8() === 1) return { kind: 'accepted', matchIndex: logIndex(reader.u64()) };
+  return {
+    kind: 'rejected',
+    rejectedIndex: logIndex(reader.u64()),
+    hintIndex: logIndex(reader.u64()),
+    hintTerm: term(reader.u64()),
+  };
+}
+
+function node(reader: ByteReader): NodeId {
+  const name = decodeUtf8(reader.bytes8());
+  if (!isNodeId(name)) throw new DecodeError('bad node id');
+  return name;
+}
