@@ -1,0 +1,316 @@
+/**
+ * The memtable: a skip list (Pugh 1990) over shared memory, ordered by unsigned bytes of the key.
+ *
+ * Invariants
+ *   1. the links of level 0 visit every key once, ascending; level n+1 visits a subset of level n
+ *   2. nodes and bytes are never moved, changed or freed, but for links and the value of a node
+ *   3. after `share()` nothing is written: another thread may read the same memory
+ *
+ * A node is a run of words. What searches read comes first from its address on: key length << 4 |
+ * height, one link per level, the key's bytes. What they do not lies before it: filter prefix
+ * length, value address, value length or -1 for a tombstone, previous node. Searches are bound by
+ * cache misses, not by instructions; for the same reason values have an arena of their own.
+ * Heights come from a generator with a fixed seed. Address 4 is the head, the first node, which no
+ * link ever names; 0 ends a list.
+ *
+ * Ascending runs of keys (counters, change records) are inserted in constant time: for each of 16
+ * leading key bytes a "finger" remembers the path of the last insertion (as RocksDB's hints do).
+ */
+import { assert, SeededRandom } from '@kvstore/std';
+import type { Cursor, Layer } from '../cursor.ts';
+import { KEY_BYTES_MAX, TOMBSTONE, type FilterPrefixLength, type Stored } from '../stored.ts';
+import { Arena, CHUNK_WORDS_LOG2, WORD_MASK } from './arena.ts';
+import { MemtableCursor } from './memtable-cursor.ts';
+
+const HEIGHT_MAX = 12;
+/** One node in four is also on the next level. */
+const BRANCHING = 4;
+const FINGERS = 16;
+
+const FILTER_PREFIX = -4;
+const VALUE_ADDRESS = -3;
+const VALUE_LENGTH = -2;
+const PREVIOUS = -1;
+/** Words before a node's address. */
+const COLD_WORDS = 4;
+const SHAPE = 0;
+const LINKS = 1;
+const HEAD = COLD_WORDS;
+const END = 0;
+const TOMBSTONE_LENGTH = -1;
+
+/** A sealed memtable as another thread receives it. */
+export interface SharedMemtable {
+  readonly nodes: readonly SharedArrayBuffer[];
+  readonly values: readonly SharedArrayBuffer[];
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+export class Memtable implements Layer {
+  readonly #nodes: Arena;
+  readonly #values: Arena;
+  readonly #filterPrefixLength: FilterPrefixLength;
+  readonly #random = new SeededRandom(0x6d65_6d74);
+  readonly #fingers = new Int32Array(FINGERS * HEIGHT_MAX);
+  #height = 1;
+  #entries = 0;
+  #bytes = 0;
+  #shared = false;
+  #search = new Int32Array(64);
+  #searchBytes = new Uint8Array(this.#search.buffer);
+  #searchLength = 0;
+
+  constructor(filterPrefixLength: FilterPrefixLength);
+  constructor(shared: SharedMemtable);
+  constructor(from: FilterPrefixLength | SharedMemtable) {
+    if (typeof from === 'function') {
+      this.#nodes = new Arena();
+      this.#values = new Arena();
+      this.#filterPrefixLength = from;
+      this.#nodes.allocate((COLD_WORDS + LINKS + HEIGHT_MAX) * 4);
+      this.#fingers.fill(HEAD);
+      return;
+    }
+    this.#nodes = new Arena(from.nodes);
+    this.#values = new Arena(from.values);
+    this.#filterPrefixLength = () => 0;
+    this.#entries = from.entries;
+    this.#bytes = from.bytes;
+    this.#height = HEIGHT_MAX;
+    this.#shared = true;
+  }
+
+  /** Keys, tombstones included. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Memory that entries occupy, overwritten values included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Hands the memory to another thread, and refuses every later write here. */
+  share(): SharedMemtable {
+    this.#shared = true;
+    return {
+      nodes: this.#nodes.chunks,
+      values: this.#values.chunks,
+      entries: this.#entries,
+      bytes: this.#bytes,
+    };
+  }
+
+  /** Inserts or overwrites; both byte strings are copied. */
+  put(key: Uint8Array, value: Stored): void {
+    assert(!this.#shared, 'write to a sealed memtable');
+    assert(key.length <= KEY_BYTES_MAX, 'key too long');
+    const finger = ((key[0] ?? 0) % FINGERS) * HEIGHT_MAX;
+    this.#startSearch(key);
+    const existing = this.#seekFinger(finger);
+    const node = existing === END ? this.#insert(key, finger) : existing;
+    this.#setValue(node, value);
+    this.#bytes = this.#nodes.usedBytes + this.#values.usedBytes;
+  }
+
+  find(key: Uint8Array): Stored | undefined {
+    this.#startSearch(key);
+    const node = this.#seekAtOrAfter();
+    return node !== END && this.#compare(node) === 0 ? this.valueOf(node) : undefined;
+  }
+
+  ascend(from: Uint8Array): Cursor {
+    this.#startSearch(from);
+    return new MemtableCursor(this, this.#seekAtOrAfter(), false);
+  }
+
+  descend(before: Uint8Array | undefined): Cursor {
+    if (before === undefined) return new MemtableCursor(this, this.#last(), true);
+    this.#startSearch(before);
+    const after = this.#seekAtOrAfter();
+    return new MemtableCursor(this, after === END ? this.#last() : this.previousOf(after), true);
+  }
+
+  /** The first node, or 0; with `nextOf` and `previousOf`, for cursors and the segment writer. */
+  firstNode(): number {
+    return this.#link(HEAD, 0);
+  }
+
+  nextOf(node: number): number {
+    return this.#link(node, 0);
+  }
+
+  previousOf(node: number): number {
+    const previous = this.#word(node, PREVIOUS);
+    return previous === HEAD ? END : previous;
+  }
+
+  keyOf(node: number): Uint8Array {
+    const shape = this.#word(node, SHAPE);
+    const start = ((node & WORD_MASK) + LINKS + (shape & 0xf)) << 2;
+    const bytes = this.#nodes.bytes[node >>> CHUNK_WORDS_LOG2] as Uint8Array;
+    return bytes.subarray(start, start + (shape >>> 4));
+  }
+
+  valueOf(node: number): Stored {
+    const length = this.#word(node, VALUE_LENGTH);
+    if (length === TOMBSTONE_LENGTH) return TOMBSTONE;
+    return this.#values.view(this.#word(node, VALUE_ADDRESS), length);
+  }
+
+  filterPrefixLengthOf(node: number): number {
+    return this.#word(node, FILTER_PREFIX);
+  }
+
+  #insert(key: Uint8Array, finger: number): number {
+    const height = this.#randomHeight();
+    const filterPrefix = this.#filterPrefixLength(key);
+    assert(filterPrefix >= 0 && filterPrefix <= key.length, 'filter prefix outside its key');
+    const node = COLD_WORDS + this.#nodes.allocate((COLD_WORDS + LINKS + height) * 4 + key.length);
+    const words = this.#nodes.words[node >>> CHUNK_WORDS_LOG2] as Int32Array;
+    const at = node & WORD_MASK;
+    words[at + SHAPE] = (key.length << 4) | height;
+    words[at + FILTER_PREFIX] = filterPrefix;
+    words[at + VALUE_LENGTH] = TOMBSTONE_LENGTH;
+    const bytes = this.#nodes.bytes[node >>> CHUNK_WORDS_LOG2] as Uint8Array;
+    bytes.set(key, (at + LINKS + height) << 2);
+    this.#join(node, height, finger);
+    this.#entries += 1;
+    return node;
+  }
+
+  /** Links `node` in after the predecessors that the finger holds, and moves the finger to it. */
+  #join(node: number, height: number, finger: number): void {
+    if (height > this.#height) this.#height = height;
+    for (let level = 0; level < height; level++) {
+      let before = this.#fingers[finger + level] as number;
+      let after = this.#link(before, level);
+      while (after !== END && this.#compare(after) > 0) {
+        before = after;
+        after = this.#link(before, level);
+      }
+      this.#setWord(node, LINKS + level, after);
+      this.#setWord(before, LINKS + level, node);
+      if (level === 0) {
+        this.#setWord(node, PREVIOUS, before);
+        if (after !== END) this.#setWord(after, PREVIOUS, node);
+      }
+      this.#fingers[finger + level] = node;
+    }
+  }
+
+  #setValue(node: number, value: Stored): void {
+    if (value === TOMBSTONE) {
+      this.#setWord(node, VALUE_LENGTH, TOMBSTONE_LENGTH);
+      return;
+    }
+    const address = this.#values.allocate(value.length);
+    const bytes = this.#values.bytes[address >>> CHUNK_WORDS_LOG2] as Uint8Array;
+    bytes.set(value, (address & WORD_MASK) << 2);
+    this.#setWord(node, VALUE_ADDRESS, address);
+    this.#setWord(node, VALUE_LENGTH, value.length);
+  }
+
+  /**
+   * Makes the finger hold, per level, a node below the searched key: at level 0 the last one.
+   * Returns the node of the key, or 0. When the key falls right behind the last insertion, two
+   * comparisons do; the higher levels may then lag, and `#join` walks them on.
+   */
+  #seekFinger(finger: number): number {
+    const before = this.#fingers[finger] as number;
+    const order = before === HEAD ? 1 : this.#compare(before);
+    if (order === 0) return before;
+    if (order > 0) {
+      const after = this.#link(before, 0);
+      const orderAfter = after === END ? -1 : this.#compare(after);
+      if (orderAfter === 0) return after;
+      if (orderAfter < 0) return END;
+    }
+    const after = this.#descendTo(this.#fingers, finger);
+    return after !== END && this.#compare(after) === 0 ? after : END;
+  }
+
+  #seekAtOrAfter(): number {
+    return this.#descendTo(undefined, 0);
+  }
+
+  /** The first node at or after the searched key; `path` receives the node before it per level. */
+  #descendTo(path: Int32Array | undefined, offset: number): number {
+    let before = HEAD;
+    let after = END;
+    for (let level = this.#height - 1; level >= 0; level--) {
+      const bound = after;
+      after = this.#link(before, level);
+      // The node that bounded the level above is not compared again.
+      while (after !== END && after !== bound && this.#compare(after) > 0) {
+        before = after;
+        after = this.#link(before, level);
+      }
+      if (path !== undefined) path[offset + level] = before;
+    }
+    return after;
+  }
+
+  #last(): number {
+    let node = HEAD;
+    for (let level = this.#height - 1; level >= 0; level--) {
+      for (let next = this.#link(node, level); next !== END; next = this.#link(node, level)) {
+        node = next;
+      }
+    }
+    return node === HEAD ? END : node;
+  }
+
+  #startSearch(key: Uint8Array): void {
+    if (key.length > this.#searchBytes.length) {
+      this.#search = new Int32Array(key.length);
+      this.#searchBytes = new Uint8Array(this.#search.buffer);
+    }
+    this.#searchBytes.set(key);
+    this.#searchLength = key.length;
+  }
+
+  /** Order of the searched key against a node's: a word at a time while they are the same. */
+  #compare(node: number): number {
+    const chunk = node >>> CHUNK_WORDS_LOG2;
+    const words = this.#nodes.words[chunk] as Int32Array;
+    const search = this.#search;
+    const at = node & WORD_MASK;
+    const shape = words[at + SHAPE] as number;
+    const keyLength = shape >>> 4;
+    const keyAt = at + LINKS + (shape & 0xf);
+    const common = Math.min(keyLength, this.#searchLength);
+    const commonWords = common >>> 2;
+    let word = 0;
+    while (word < commonWords && search[word] === words[keyAt + word]) word++;
+    const searchBytes = this.#searchBytes;
+    const keyBytes = this.#nodes.bytes[chunk] as Uint8Array;
+    const keyByte = keyAt << 2;
+    for (let i = word << 2; i < common; i++) {
+      const difference = (searchBytes[i] as number) - (keyBytes[keyByte + i] as number);
+      if (difference !== 0) return difference;
+    }
+    return this.#searchLength - keyLength;
+  }
+
+  #randomHeight(): number {
+    let height = 1;
+    while (height < HEIGHT_MAX && this.#random.below(BRANCHING) === 0) height++;
+    return height;
+  }
+
+  #link(node: number, level: number): number {
+    return this.#word(node, LINKS + level);
+  }
+
+  #word(node: number, field: number): number {
+    const words = this.#nodes.words[node >>> CHUNK_WORDS_LOG2] as Int32Array;
+    return words[(node & WORD_MASK) + field] as number;
+  }
+
+  #setWord(node: number, field: number, value: number): void {
+    const words = this.#nodes.words[node >>> CHUNK_WORDS_LOG2] as Int32Array;
+    words[(node & WORD_MASK) + field] = value;
+  }
+}
