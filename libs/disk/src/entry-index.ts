@@ -1,0 +1,83 @@
+/**
+ * Where entries are: a sparse index of the log in memory, one place per 64 KiB of records, with the
+ * terms and the last position. Pure bookkeeping; the records themselves are never moved.
+ *
+ * Invariants
+ *   1. Places grow strictly by index. From one place on, records follow each other in the file,
+ *      index by index, up to the index of the next place.
+ *   2. An entry at or below the last index takes its place and cuts off all that came after it:
+ *      the log is what was written last.
+ */
+import { assert, LOG_START } from '@kvstore/std';
+import type { LogIndex, LogPosition } from '@kvstore/std';
+import type { Entry, TermSpan } from '@kvstore/raft';
+import { TermSpans } from './term-spans.ts';
+
+export interface Place {
+  readonly index: LogIndex;
+  /** Number of the segment, in the order in which they were written. */
+  readonly segment: number;
+  readonly offset: number;
+}
+
+export class EntryIndex {
+  readonly #spacingBytes: number;
+  readonly #places: Place[] = [];
+  readonly #spans = new TermSpans();
+  #last: LogPosition = LOG_START;
+  /** Segment and offset right after the newest record. */
+  #endSegment = 0;
+  #endOffset = 0;
+  #cuts = 0;
+
+  constructor(spacingBytes: number) {
+    this.#spacingBytes = spacingBytes;
+  }
+
+  get last(): LogPosition {
+    return this.#last;
+  }
+
+  get spans(): readonly TermSpan[] {
+    return this.#spans.list;
+  }
+
+  /** How often a suffix was cut off: a reader that was under way then starts again. */
+  get cuts(): number {
+    return this.#cuts;
+  }
+
+  /** The entry has been written at this place. */
+  add(entry: Entry, segment: number, offset: number, bytes: number): void {
+    assert(entry.index >= 1 && entry.index <= this.#last.index + 1, 'a gap in the log');
+    const cuts = entry.index <= this.#last.index;
+    if (cuts) this.#cut(entry.index);
+    this.#spans.add(entry.index, entry.term);
+    const place = this.#places[this.#places.length - 1];
+    const adjacent = segment === this.#endSegment && offset === this.#endOffset && !cuts;
+    const near = place !== undefined && offset - place.offset < this.#spacingBytes;
+    if (!adjacent || !near) this.#places.push({ index: entry.index, segment, offset });
+    this.#last = { index: entry.index, term: entry.term, chain: entry.chain };
+    this.#endSegment = segment;
+    this.#endOffset = offset + bytes;
+  }
+
+  /** The last place at or before `index`, and the first index that is not found from there on. */
+  locate(index: LogIndex): { readonly place: Place; readonly until: number } {
+    assert(index >= 1 && index <= this.#last.index, 'no such entry');
+    let low = 0;
+    let high = this.#places.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if ((this.#places[middle] as Place).index <= index) low = middle;
+      else high = middle;
+    }
+    const place = this.#places[low] as Place;
+    return { place, until: this.#places[low + 1]?.index ?? this.#last.index + 1 };
+  }
+
+  #cut(index: LogIndex): void {
+    this.#cuts += 1;
+    while ((this.#places[this.#places.length - 1]?.index ?? 0) >= index) this.#places.pop();
+  }
+}

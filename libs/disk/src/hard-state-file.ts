@@ -1,0 +1,198 @@
+/**
+ * Term and vote of one replica on disk: two checksummed copies in one file (`slot-file.ts`).
+ *
+ * A replica that forgets its vote can vote twice in a term, and one that forgets its term can
+ * accept an old leader. So a damaged newest copy must never lead back to an older state that was
+ * already acted upon. A checksum cannot tell a torn write from a copy that rotted later; the order
+ * of the writes can.
+ *
+ * Invariants
+ *   1. A save writes slot 0, syncs it, writes slot 1, syncs it, and only then resolves: every state
+ *      that was acted upon is whole in BOTH slots.
+ *   2. Therefore with one bad copy the other one is the newest released state, or a newer one:
+ *      a bad slot 0 is a torn save that was never released (slot 1 is what was) or rot after a
+ *      whole save (slot 1 is the same); a bad slot 1 leaves slot 0, which is never older.
+ *   3. Opening writes what it found into both slots before it resolves, so that (1) holds again and
+ *      what was read is on the disk, not only in the page cache of a killed process. First the slot
+ *      it was read from, the same bytes: they are on the disk, and cannot be torn, or they are not,
+ *      and then the other slot is whole and holds what was released.
+ *   4. Terms do not go back, and a vote does not change within its term.
+ */
+import {
+  assert,
+  ByteReader,
+  ByteWriter,
+  DecodeError,
+  DiskError,
+  decodeUtf8,
+  encodeUtf8,
+  isNodeId,
+  term,
+} from '@kvstore/std';
+import type { Disk } from '@kvstore/std';
+import type { HardState } from '@kvstore/raft';
+import { LogError } from '@kvstore/sequencer';
+import type { HardStateStore } from '@kvstore/sequencer';
+import { createSlotFile, joinPath, SlotFile } from './slot-file.ts';
+import type { Slot, SlotIdentity } from './slot-file.ts';
+
+export interface HardStateOptions {
+  readonly disk: Disk;
+  /** Made when it does not exist. */
+  readonly directory: string;
+  /** Cluster, group and node: a file of another one is refused. At most 255 bytes. */
+  readonly label: string;
+  /** True when this replica has run before: then a missing file is damage, not a first start. */
+  readonly mustExist?: boolean;
+}
+
+export const HARD_STATE_FILE = 'hard-state';
+
+/** Rejects with `LogError` HARD_STATE_CORRUPT, or with `DiskError`. */
+export async function openHardState(options: HardStateOptions): Promise<HardStateFile> {
+  const { disk, directory } = options;
+  const identity: SlotIdentity = { magic: 'KVHARDST', label: options.label };
+  const path = joinPath(directory, HARD_STATE_FILE);
+  await disk.makeDirectory(directory);
+  const names = await disk.list(directory);
+  if (!names.includes(HARD_STATE_FILE)) {
+    if (options.mustExist === true) throw corrupt(path, 'is missing');
+    const initial: HardState = { term: term(0), vote: undefined };
+    const created = await createSlotFile(
+      disk,
+      directory,
+      HARD_STATE_FILE,
+      identity,
+      encodeState(initial),
+    );
+    return new HardStateFile(created, path, initial, 1);
+  }
+  const slots = new SlotFile(await disk.open(path), identity);
+  try {
+    const newest = newestState(await slots.read(), path);
+    const file = new HardStateFile(slots, path, newest.state, newest.generation);
+    await file.repair(newest.slot);
+    await disk.syncDirectory(directory);
+    return file;
+  } catch (error) {
+    await slots.close();
+    throw error;
+  }
+}
+
+export class HardStateFile implements HardStateStore {
+  readonly recovered: HardState;
+  readonly #slots: SlotFile;
+  readonly #path: string;
+  #state: HardState;
+  #generation: number;
+  #failure: LogError | undefined;
+  #closed = false;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(slots: SlotFile, path: string, state: HardState, generation: number) {
+    this.#slots = slots;
+    this.#path = path;
+    this.recovered = state;
+    this.#state = state;
+    this.#generation = generation;
+  }
+
+  save(state: HardState): Promise<void> {
+    if (this.#closed) return Promise.reject(new LogError('LOG_CLOSED', `${this.#path} is closed`));
+    assertFollows(this.#state, state);
+    this.#state = state;
+    this.#generation += 1;
+    return this.#enqueue(state, this.#generation, [0, 1]);
+  }
+
+  /** Writes the recovered state into both slots, first into the one it was read from. */
+  repair(source: 0 | 1): Promise<void> {
+    return this.#enqueue(this.#state, this.#generation, source === 0 ? [0, 1] : [1, 0]);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#last.catch(() => undefined);
+    await this.#slots.close();
+  }
+
+  #enqueue(state: HardState, generation: number, order: readonly (0 | 1)[]): Promise<void> {
+    const saved = this.#last.then(() => this.#write(encodeState(state), generation, order));
+    this.#last = saved.catch(() => undefined);
+    return saved;
+  }
+
+  async #write(payload: Uint8Array, generation: number, order: readonly (0 | 1)[]): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      for (const slot of order) await this.#slots.write(slot, generation, payload);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#failure = new LogError(
+        'FSYNC_FAILED',
+        `term and vote could not be made durable in ${this.#path}: ${error.message}`,
+        error,
+      );
+      throw this.#failure;
+    }
+  }
+}
+
+function assertFollows(previous: HardState, next: HardState): void {
+  assert(next.term >= previous.term, 'the term went back');
+  const revoted =
+    next.term === previous.term && previous.vote !== undefined && next.vote !== previous.vote;
+  assert(!revoted, 'the vote changed within a term');
+}
+
+interface StoredState {
+  readonly state: HardState;
+  readonly generation: number;
+  readonly slot: 0 | 1;
+}
+
+function newestState(slots: readonly [Slot, Slot], path: string): StoredState {
+  if (slots.some((slot) => slot.kind === 'foreign')) {
+    throw corrupt(path, 'belongs to another cluster, group or node');
+  }
+  const first = decodeStored(slots[0], 0);
+  const second = decodeStored(slots[1], 1);
+  if (first === undefined && second === undefined) throw corrupt(path, 'both copies are damaged');
+  if (first === undefined) return second as StoredState;
+  return second !== undefined && second.generation > first.generation ? second : first;
+}
+
+function decodeStored(slot: Slot, number: 0 | 1): StoredState | undefined {
+  if (slot.kind !== 'valid') return undefined;
+  const state = decodeState(slot.payload);
+  return state === undefined ? undefined : { state, generation: slot.generation, slot: number };
+}
+
+function encodeState(state: HardState): Uint8Array {
+  const vote = encodeUtf8(state.vote ?? '');
+  return new ByteWriter(48).u64(state.term).bytes8(vote).finish();
+}
+
+function decodeState(payload: Uint8Array): HardState | undefined {
+  try {
+    const reader = new ByteReader(payload);
+    const storedTerm = term(reader.u64());
+    const vote = decodeUtf8(reader.bytes8());
+    reader.end();
+    if (vote === '') return { term: storedTerm, vote: undefined };
+    return isNodeId(vote) ? { term: storedTerm, vote } : undefined;
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+function corrupt(path: string, what: string): LogError {
+  return new LogError(
+    'HARD_STATE_CORRUPT',
+    `term and vote in ${path}: ${what}. This node must not vote again under its identity: ` +
+      'move its data directory away and admit it as a new member; a single node needs its backup',
+  );
+}

@@ -1,0 +1,220 @@
+/**
+ * Crash images at every disk operation of a workload, with every fate of what was not synced: what
+ * is recovered must be the log after some number of the records in the order of their appends, no
+ * fewer than were acknowledged. Then the same again during that recovery.
+ */
+import { equalBytes, logIndex, SeededRandom } from '@kvstore/std';
+import type { Disk, LogPosition } from '@kvstore/std';
+import type { Entry } from '@kvstore/raft';
+import {
+  FaultyDisk,
+  makeBody,
+  makeEntries,
+  ManualTimers,
+  MemoryDisk,
+  UNSYNCED_FATES,
+} from '@kvstore/testing';
+import { openSegmentedLog } from './segmented-log.ts';
+import type { SegmentedLog } from './segmented-log.ts';
+
+const SEGMENT_BYTES = 12 * 1024;
+const none = logIndex(0);
+
+function open(disk: Disk, timers = new ManualTimers()): Promise<SegmentedLog> {
+  const options = { disk, directory: 'log', label: 'c/g0', timers, segmentBytes: SEGMENT_BYTES };
+  return openSegmentedLog(options);
+}
+
+/** Every record in the order of its append, and how many were acknowledged. */
+class History {
+  readonly records: Entry[] = [];
+  acknowledged = 0;
+  #tail: Entry[] = [];
+  #acknowledgedIndex = none;
+
+  async append(log: SegmentedLog, entries: readonly Entry[]): Promise<void> {
+    this.records.push(...entries);
+    const count = this.records.length;
+    this.#tail.length = (entries[0]?.index ?? 1) - 1;
+    this.#tail.push(...entries);
+    await log.append(entries, this.#acknowledgedIndex);
+    this.acknowledged = count;
+    this.#acknowledgedIndex = logIndex(entries.at(-1)?.index ?? 0);
+  }
+
+  /** Entries that follow index `after` of the log as it is. */
+  next(after: number, inTerm: number, lengths: readonly number[]): Entry[] {
+    const bodies = lengths.map((length, i) => makeBody(length, this.records.length + i));
+    return makeEntries(this.#tail[after - 1], inTerm, bodies);
+  }
+
+  get length(): number {
+    return this.#tail.length;
+  }
+}
+
+function logAfter(records: readonly Entry[], count: number): Entry[] {
+  const log: Entry[] = [];
+  for (const entry of records.slice(0, count)) {
+    log.length = entry.index - 1;
+    log.push(entry);
+  }
+  return log;
+}
+
+interface Image {
+  readonly disk: MemoryDisk;
+  readonly acknowledged: number;
+  readonly called: number;
+  readonly what: string;
+}
+
+/** Opens, groups, a mark, cuts within and across segments, rollovers, a reopen. */
+async function workload(disk: Disk, history: History): Promise<void> {
+  const timers = new ManualTimers();
+  let log = await open(disk, timers);
+  const push = (inTerm: number, lengths: readonly number[], after = history.length) =>
+    history.append(log, history.next(after, inTerm, lengths));
+  await push(1, [5]);
+  await push(1, [150, 0, 350]);
+  await Promise.all([push(1, [20]), push(1, [1000, 750]), push(1, [450])]);
+  timers.fire();
+  await push(1, [1500, 1500]);
+  await push(2, [50, 50], 6);
+  await Promise.all([push(2, [1500, 1250, 600]), push(2, [2500]), push(3, [350, 5], 10)]);
+  await push(3, [2000, 2000, 400]);
+  await push(4, [25], 3);
+  await log.close();
+  log = await open(disk, timers);
+  await push(4, [3000, 2500, 3000]);
+  await push(5, [10], 0);
+  timers.fire();
+  await push(5, [10, 15]);
+  await log.close();
+}
+
+async function crashImages(history: History): Promise<Image[]> {
+  const memory = new MemoryDisk();
+  const random = new SeededRandom(7);
+  const images: Image[] = [];
+  const disk = new FaultyDisk(memory, (operation) => {
+    const at = `operation ${operation.number} (${operation.kind} ${operation.path})`;
+    const { acknowledged, records } = history;
+    const add = (image: MemoryDisk, fate: string): void => {
+      images.push({ disk: image, acknowledged, called: records.length, what: `${fate} at ${at}` });
+    };
+    for (const fate of UNSYNCED_FATES) add(memory.crashImage(random, { unsynced: fate }), fate);
+    add(memory.killImage(), 'killed');
+  });
+  await workload(disk, history);
+  return images;
+}
+
+function sameEntry(a: Entry, b: Entry | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.index === b.index &&
+    a.term === b.term &&
+    a.kind === b.kind &&
+    a.chain === b.chain &&
+    equalBytes(a.body, b.body)
+  );
+}
+
+/** Returns how many records the recovered log stands for. */
+async function verify(log: SegmentedLog, records: readonly Entry[], image: Image): Promise<number> {
+  const found = await log.read(logIndex(1), Number.MAX_SAFE_INTEGER);
+  const last: LogPosition | undefined = found.at(-1);
+  for (let count = image.called; count >= image.acknowledged; count--) {
+    const expected = logAfter(records, count);
+    if (expected.length !== found.length || expected.at(-1)?.chain !== last?.chain) continue;
+    expect(found.every((entry, i) => sameEntry(entry, expected[i]))).toBe(true);
+    expect(log.recovered.last.index).toBe(found.length);
+    return count;
+  }
+  throw new Error(
+    `${image.what}: not the log after ${image.acknowledged}..${image.called} records`,
+  );
+}
+
+async function opened(image: Image): Promise<SegmentedLog> {
+  try {
+    return await open(image.disk);
+  } catch (error) {
+    throw new Error(`${image.what}: ${String(error)}`, { cause: error });
+  }
+}
+
+/** What a reopened log reports survives a power cut right then, and what it appends, one later. */
+async function expectDurable(
+  log: SegmentedLog,
+  logDisk: MemoryDisk,
+  image: Image,
+  records: readonly Entry[],
+): Promise<void> {
+  const count = records.length;
+  const reported = { ...image, acknowledged: count, called: count };
+  await (await opened(reported)).close();
+  const again = await opened(reported);
+  await verify(again, records, reported);
+  await again.close();
+
+  const { last } = log.recovered;
+  const more = makeEntries(last.index === 0 ? undefined : last, 9, [makeBody(600, 9)]);
+  await log.append(more, none);
+  const disk = logDisk.crashImage(new SeededRandom(1), { unsynced: 'lost' });
+  const later = { ...image, disk, acknowledged: count + 1, called: count + 1 };
+  const reopened = await opened(later);
+  await verify(reopened, [...records, ...more], later);
+  await reopened.close();
+}
+
+test('every crash leaves a prefix of the records with all that was acknowledged', async () => {
+  const history = new History();
+  const images = await crashImages(history);
+  expect(images.length).toBeGreaterThan(500);
+  const random = new SeededRandom(11);
+  let cuts = 0;
+  for (const image of images) {
+    const log = await opened(image);
+    const after = image.disk.crashImage(random, { unsynced: 'lost' });
+    const count = await verify(log, history.records, image);
+    if (log.recovered.cut !== undefined) cuts += 1;
+    if (random.below(3) === 0 || image.what.includes('killed')) {
+      await expectDurable(
+        log,
+        image.disk,
+        { ...image, disk: after },
+        history.records.slice(0, count),
+      );
+    }
+    await log.close();
+  }
+  expect(cuts).toBeGreaterThan(10);
+}, 60_000);
+
+test('a crash during recovery changes nothing', async () => {
+  const history = new History();
+  const images = await crashImages(history);
+  const random = new SeededRandom(13);
+  let compound = 0;
+  for (const image of images) {
+    if (random.below(24) !== 0) continue;
+    const second: Image[] = [];
+    const disk = new FaultyDisk(image.disk, (operation) => {
+      if (operation.kind === 'read' || operation.kind === 'list') return;
+      const fate = UNSYNCED_FATES[random.below(4)] ?? 'lost';
+      const what = `${image.what}, then ${fate} at ${operation.kind} ${operation.path}`;
+      const crashed = image.disk.crashImage(random, { unsynced: fate });
+      second.push({ ...image, disk: crashed, what });
+    });
+    await (await open(disk)).close();
+    for (const next of second) {
+      const log = await opened(next);
+      await verify(log, history.records, next);
+      await log.close();
+      compound += 1;
+    }
+  }
+  expect(compound).toBeGreaterThan(200);
+}, 60_000);

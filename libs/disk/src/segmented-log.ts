@@ -1,0 +1,403 @@
+/**
+ * The durable log of one group on append-only segment files: the `LogStore` of production.
+ *
+ * Invariants
+ *   1. Nothing written is ever overwritten. A conflicting suffix is cut off by the records that
+ *      take its place: they come later in the files, and the later record of an index wins.
+ *   2. One group at a time: one write, one sync, then the index, then the promises, in order. So
+ *      everything before a group is durable when it is written, and its records say so (`synced`).
+ *   3. A group lies within one segment, and a segment is begun only when everything before it is
+ *      durable.
+ *   4. Bytes counted in `roomBytes` are allocated blocks of zeros.
+ *   5. After the first failure of a write or sync nothing is written and nothing resolves.
+ *
+ * The log is never cut at its beginning. Recovery is in `log-recovery.ts`.
+ */
+import { assert, DiskError } from '@kvstore/std';
+import type { Chain, Disk, DiskFile, LogIndex, Term, Timer, Timers } from '@kvstore/std';
+import type { Entry } from '@kvstore/raft';
+import { LogError } from '@kvstore/sequencer';
+import type { LogStore, RecoveredLog } from '@kvstore/sequencer';
+import { AppendQueue } from './append-queue.ts';
+import { createDurableMark, DURABLE_MARK_FILE, openDurableMark } from './durable-mark.ts';
+import type { DurableMark } from './durable-mark.ts';
+import type { EntryIndex } from './entry-index.ts';
+import { DurableNote } from './durable-note.ts';
+import { EntryCollector, readEntries } from './entry-reader.ts';
+import { GroupBuffer } from './group-buffer.ts';
+import { BODY_BYTES_MAX, RECORD_BYTES_MAX, recordBytes } from './log-record.ts';
+import { recoverSegments } from './log-recovery.ts';
+import type { RecoveredSegments } from './log-recovery.ts';
+import { beginSegment } from './log-segment.ts';
+import type { LogSegment } from './log-segment.ts';
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
+import { joinPath, SLOT_BYTES } from './slot-file.ts';
+import { SpaceRetry } from './space-retry.ts';
+import { SpareSegment } from './spare-segment.ts';
+import { TermSpans } from './term-spans.ts';
+
+export interface SegmentedLogOptions {
+  readonly disk: Disk;
+  /** Made when it does not exist; holds nothing else. */
+  readonly directory: string;
+  /** Cluster and group: files of another one are refused. At most 255 bytes. */
+  readonly label: string;
+  readonly timers: Timers;
+  /** Size of new segment files, a multiple of 4,096. Default 16 MiB. */
+  readonly segmentBytes?: number;
+  /** True when this log has held entries before: then an empty directory is damage. */
+  readonly mustExist?: boolean;
+}
+
+const SEGMENT_BYTES = 16 << 20;
+/** The durable mark follows the log within this time. */
+const MARK_DELAY_MS = 200;
+
+/**
+ * Recovers the log and has room made. Resolves also when the file system is full (`spaceError`).
+ * Rejects with `LogError` LOG_CORRUPT, or with `DiskError`.
+ */
+export async function openSegmentedLog(options: SegmentedLogOptions): Promise<SegmentedLog> {
+  const { disk, directory, label, segmentBytes = SEGMENT_BYTES } = options;
+  assert(segmentBytes % 4096 === 0 && segmentBytes > SEGMENT_HEADER_BYTES, 'segmentBytes');
+  await disk.makeDirectory(directory);
+  const names = await disk.list(directory);
+  const hasMark = names.includes(DURABLE_MARK_FILE);
+  if (!hasMark && (options.mustExist === true || names.some((name) => name.endsWith('.log')))) {
+    const path = joinPath(directory, DURABLE_MARK_FILE);
+    throw new LogError('LOG_CORRUPT', `${path} is missing from a log that has been in use`);
+  }
+  const mark = hasMark ? await openDurableMark(disk, directory, label) : undefined;
+  let fail: (error: unknown) => void = () => undefined;
+  const note = await DurableNote.open(disk, directory, (error) => fail(error));
+  const durable = Math.max(mark?.sequence ?? 0, note.found);
+  const recovered = await recoverSegments(disk, directory, label, durable).catch(
+    async (error: unknown) => {
+      await note.close();
+      await mark?.close();
+      throw error;
+    },
+  );
+  const log = new SegmentedLog({ ...options, segmentBytes }, recovered, mark, note);
+  fail = (error) => log.fail(error);
+  await log.start();
+  return log;
+}
+
+interface ActiveSegment {
+  readonly segment: LogSegment;
+  readonly file: DiskFile;
+  /** Where the next record goes. */
+  offset: number;
+}
+
+export class SegmentedLog implements LogStore {
+  readonly recovered: RecoveredLog;
+  readonly #options: SegmentedLogOptions & { readonly segmentBytes: number };
+  readonly #retry: SpaceRetry;
+  readonly #spare: SpareSegment;
+  readonly #index: EntryIndex;
+  readonly #segments: LogSegment[];
+  readonly #queue = new AppendQueue();
+  readonly #group = new GroupBuffer();
+  /** Terms and last index with all that waits carried out. */
+  readonly #terms: TermSpans;
+  #lastIndex: LogIndex;
+  #nextSequence: number;
+  #active: ActiveSegment | undefined;
+  readonly #tailOffset: number;
+  readonly #note: DurableNote;
+  #mark: DurableMark | undefined;
+  /** Made on demand and once: on a full disk that may take long. */
+  #markReady: Promise<DurableMark> | undefined;
+  #markTimer: Timer | undefined;
+  #marking: Promise<void> = Promise.resolve();
+  #pumping: Promise<void> | undefined;
+  #failure: unknown;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    options: SegmentedLogOptions & { readonly segmentBytes: number },
+    recovered: RecoveredSegments,
+    mark: DurableMark | undefined,
+    note: DurableNote,
+  ) {
+    this.#options = options;
+    this.#retry = new SpaceRetry(options.timers);
+    this.#spare = new SpareSegment({ ...options, retry: this.#retry });
+    this.#index = recovered.index;
+    this.#segments = recovered.segments;
+    this.#terms = new TermSpans(recovered.index.spans);
+    this.#lastIndex = recovered.index.last.index;
+    this.#nextSequence = recovered.nextSequence;
+    this.#tailOffset = recovered.tailOffset;
+    this.#mark = mark;
+    this.#note = note;
+    this.#markReady = mark === undefined ? undefined : Promise.resolve(mark);
+    this.recovered = {
+      firstIndex: 1 as LogIndex,
+      last: recovered.index.last,
+      spans: [...recovered.index.spans],
+      cut: recovered.cut,
+    };
+  }
+
+  /** Opens the tail and has room made. Once, before anything else. */
+  async start(): Promise<void> {
+    try {
+      const segment = this.#segments.at(-1);
+      if (segment !== undefined) {
+        const file = await this.#options.disk.open(segment.path);
+        this.#active = { segment, file, offset: this.#tailOffset };
+        if ((await this.#ensureMark()).sequence < this.#nextSequence - 1) this.#saveMark();
+      }
+      await this.#spare.adopt();
+      await this.#marking;
+      await this.requestSpace();
+      if (this.#failure !== undefined) throw this.#failure;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /**
+   * An entry counts as its body and 72 bytes. Whatever fits is certain to be written: the rest of
+   * this segment, and the next one, less what the largest entry may leave unused between them.
+   */
+  get roomBytes(): number {
+    const rest = this.#active === undefined ? 0 : this.#active.segment.bytes - this.#active.offset;
+    const spare = Math.max(0, this.#spare.readyBytes - SEGMENT_HEADER_BYTES);
+    const usable = spare === 0 ? rest : spare + Math.max(0, rest - RECORD_BYTES_MAX);
+    return Math.max(0, usable - this.#queue.bytes);
+  }
+
+  get sizeBytes(): number {
+    let bytes = this.#spare.readyBytes + (this.#mark === undefined ? 0 : 2 * SLOT_BYTES);
+    for (const segment of this.#segments) bytes += segment.bytes;
+    return bytes;
+  }
+
+  get spaceError(): string | undefined {
+    return this.#retry.error;
+  }
+
+  /** Asks the file system for the next segment again; resolves when it has answered either way. */
+  async requestSpace(): Promise<void> {
+    if (this.#closing !== undefined || this.#failure !== undefined) return;
+    this.#retry.retryNow();
+    await this.#retry.doneOrRefused(this.#prepare());
+  }
+
+  append(entries: readonly Entry[], acknowledged: LogIndex): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closed());
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#assertContinues(entries);
+    const appended = this.#queue.add(entries, acknowledged);
+    this.#pumping ??= this.#pump();
+    return appended;
+  }
+
+  async read(from: LogIndex, maxBytes: number): Promise<readonly Entry[]> {
+    assert(from >= 1, 'the log begins at index 1');
+    for (;;) {
+      this.#assertUsable();
+      const { cuts } = this.#index;
+      const waiting = this.#queue.overlay();
+      const stored = (waiting[0]?.index ?? this.#index.last.index + 1) - 1;
+      const collected =
+        from <= stored
+          ? await this.#readStored(from, stored, maxBytes)
+          : new EntryCollector(from, maxBytes);
+      if (this.#index.cuts !== cuts) continue;
+      for (const entry of waiting) {
+        if (entry.index !== collected.next || collected.full) continue;
+        collected.add({ ...entry, body: entry.body.slice() });
+      }
+      return collected.entries;
+    }
+  }
+
+  async position(
+    index: LogIndex,
+  ): Promise<{ readonly term: Term; readonly chain: Chain } | undefined> {
+    if (index < 1 || index > this.#lastIndex) return undefined;
+    const [entry] = await this.read(index, 0);
+    return entry === undefined ? undefined : { term: entry.term, chain: entry.chain };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#retry.stop();
+    await this.#pumping;
+    this.#markTimer?.cancel();
+    await this.#marking;
+    const durable = this.#nextSequence - 1;
+    if (this.#failure === undefined && (this.#mark?.sequence ?? durable) < durable) {
+      this.#saveMark();
+      await this.#marking;
+    }
+    await this.#spare.close();
+    await this.#active?.file.close();
+    await this.#note.close();
+    await this.#mark?.close();
+  }
+
+  #assertContinues(entries: readonly Entry[]): void {
+    const first = entries[0];
+    assert(first !== undefined, 'an append without entries');
+    assert(first.index >= 1 && first.index <= this.#lastIndex + 1, 'an append behind a gap');
+    let next: number = first.index;
+    for (const entry of entries) {
+      assert(entry.index === next, 'entries are contiguous');
+      assert(entry.body.length <= BODY_BYTES_MAX, 'an entry is at most 1 MiB');
+      const bytes = recordBytes(entry.body.length);
+      assert(bytes <= this.#options.segmentBytes - SEGMENT_HEADER_BYTES, 'larger than a segment');
+      this.#terms.add(entry.index, entry.term);
+      next += 1;
+    }
+    this.#lastIndex = (next - 1) as LogIndex;
+  }
+
+  #assertUsable(): void {
+    if (this.#closing !== undefined) throw closed();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #readStored(from: LogIndex, last: number, maxBytes: number): Promise<EntryCollector> {
+    const { disk } = this.#options;
+    const to = last as LogIndex;
+    return readEntries(disk, this.#segments, this.#index, from, to, maxBytes);
+  }
+
+  // --- writing ----------------------------------------------------------------------------------
+
+  async #pump(): Promise<void> {
+    // Why: the appends of one turn go into one group.
+    await Promise.resolve();
+    try {
+      while (!this.#queue.isEmpty) await this.#writeGroup();
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#pumping = undefined;
+  }
+
+  async #writeGroup(): Promise<void> {
+    const active = this.#fillGroup() ? this.#active : await this.#beginSegment();
+    assert(active !== undefined, 'there is a segment to write to');
+    if (this.#group.length === 0) assert(this.#fillGroup(), 'an entry fits into a fresh segment');
+    const group = this.#group;
+    await this.#retry.run(() => active.file.write(active.offset, group.bytes));
+    await active.file.sync();
+    if (this.#failure !== undefined) throw this.#failure;
+    const number = this.#segments.length - 1;
+    for (const { entry, offset, bytes } of group.records) {
+      this.#index.add(entry, number, active.offset + offset, bytes);
+    }
+    active.offset += group.length;
+    this.#nextSequence += group.records.length;
+    this.#queue.complete(group.records.length);
+    group.clear();
+    this.#note.write(this.#nextSequence - 1);
+    this.#markLater();
+  }
+
+  /** Encodes what waits, as far as it fits; false when nothing does. */
+  #fillGroup(): boolean {
+    const active = this.#active;
+    if (active === undefined) return false;
+    const rest = active.segment.bytes - active.offset;
+    const synced = this.#nextSequence - 1;
+    let sequence = this.#nextSequence;
+    for (const { entry, acknowledged } of this.#queue.waiting()) {
+      if (!this.#group.fits(entry, rest)) break;
+      const marks = { sequence, synced, acknowledged: Math.min(acknowledged, entry.index - 1) };
+      this.#group.add(entry, marks, active.segment.fingerprint);
+      sequence += 1;
+    }
+    return this.#group.length > 0;
+  }
+
+  /** Everything before is durable here. Waits for space when there is none. */
+  async #beginSegment(): Promise<ActiveSegment> {
+    const { disk, directory, label } = this.#options;
+    await this.#ensureMark();
+    const spare = await this.#spare.take();
+    const segment = await beginSegment(
+      disk,
+      directory,
+      spare,
+      { label, firstSequence: this.#nextSequence, previous: this.#index.last },
+      (operation) => this.#retry.run(operation),
+    );
+    const file = await disk.open(segment.path);
+    await spare.file.close();
+    await this.#active?.file.close();
+    this.#segments.push(segment);
+    this.#active = { segment, file, offset: SEGMENT_HEADER_BYTES };
+    void this.#prepare();
+    return this.#active;
+  }
+
+  /** Makes the next segment; a failure that cannot be waited out fails the log. */
+  async #prepare(): Promise<void> {
+    try {
+      await this.#ensureMark();
+      await this.#spare.prepare();
+    } catch (error) {
+      if (this.#closing === undefined) this.fail(error);
+    }
+  }
+
+  #ensureMark(): Promise<DurableMark> {
+    this.#markReady ??= this.#createMark();
+    return this.#markReady;
+  }
+
+  async #createMark(): Promise<DurableMark> {
+    const { disk, directory, label } = this.#options;
+    this.#mark = await this.#retry.run(() => createDurableMark(disk, directory, label));
+    return this.#mark;
+  }
+
+  #markLater(): void {
+    this.#markTimer ??= this.#options.timers.after(MARK_DELAY_MS, () => {
+      this.#markTimer = undefined;
+      this.#saveMark();
+    });
+  }
+
+  #saveMark(): void {
+    const sequence = this.#nextSequence - 1;
+    const mark = this.#mark;
+    assert(mark !== undefined, 'a log with records has a mark');
+    this.#marking = this.#marking
+      .then(() => (mark.sequence < sequence ? mark.save(sequence) : undefined))
+      .catch((error: unknown) => this.fail(error));
+  }
+
+  /** The first failure stays; nothing is written or resolved after it. */
+  fail(error: unknown): void {
+    const ended = error instanceof LogError && error.code === 'LOG_CLOSED';
+    if (!ended) {
+      const isDisk = error instanceof DiskError;
+      this.#failure ??= isDisk ? notDurable(this.#options.directory, error) : error;
+      this.#retry.stop();
+    }
+    this.#queue.fail(this.#failure ?? error);
+  }
+}
+
+function closed(): LogError {
+  return new LogError('LOG_CLOSED', 'the log is closed');
+}
+
+function notDurable(directory: string, cause: DiskError): LogError {
+  const what = `the log in ${directory} cannot be made durable: ${cause.message}`;
+  return new LogError('FSYNC_FAILED', what, cause);
+}
