@@ -1,0 +1,160 @@
+/**
+ * A cluster in one process over the memory bus: real sequencers, replicas and clients on stores
+ * that survive a member's crash. For tests of the whole path that need neither files nor processes.
+ */
+import { MemoryBus, type Delivery } from '@kvstore/bus';
+import { ClusterClient } from '@kvstore/cluster-client';
+import {
+  type Clock,
+  type NodeId,
+  nodeId,
+  SeededRandom,
+  type Timer,
+  type Timers,
+} from '@kvstore/std';
+import { Replica, type ReplicaStore } from '@kvstore/replica';
+import { type HardStateStore, type LogStore, Sequencer } from '@kvstore/sequencer';
+
+export const realClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+};
+
+export const realTimers: Timers = {
+  after(delayMs, callback): Timer {
+    const timer = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+  every(periodMs, callback): Timer {
+    const timer = setInterval(callback, periodMs);
+    return { cancel: () => clearInterval(timer) };
+  },
+  endOfTurn(callback): void {
+    setImmediate(callback);
+  },
+};
+
+/** What a member finds when it starts: called again for every start. */
+export interface MemberStores {
+  readonly log: LogStore;
+  readonly hardStates: HardStateStore;
+  readonly store: ReplicaStore;
+}
+
+export interface LocalClusterOptions {
+  readonly members: number;
+  readonly openStores: (node: NodeId) => MemberStores | Promise<MemberStores>;
+  readonly delivery?: Delivery;
+}
+
+interface Member {
+  readonly sequencer: Sequencer;
+  readonly replica: Replica;
+}
+
+const CLUSTER = 'test';
+const GROUP = 'g0';
+const SECRET = new Uint8Array(32).fill(7);
+
+export class LocalCluster {
+  readonly bus: MemoryBus;
+  readonly nodes: readonly NodeId[];
+  readonly failures: unknown[] = [];
+  readonly #options: LocalClusterOptions;
+  readonly #members = new Map<NodeId, Member>();
+  readonly #clients: ClusterClient[] = [];
+  #incarnation = 0;
+
+  constructor(options: LocalClusterOptions) {
+    this.#options = options;
+    this.bus = new MemoryBus(options.delivery);
+    this.nodes = Array.from({ length: options.members }, (_, i) => nodeId(`node-${i + 1}`));
+  }
+
+  get identity() {
+    return { cluster: CLUSTER, group: GROUP, secret: SECRET };
+  }
+
+  async startAll(): Promise<void> {
+    for (const node of this.nodes) await this.start(node);
+  }
+
+  async start(node: NodeId): Promise<void> {
+    const { log, hardStates, store } = await this.#options.openStores(node);
+    const shared = {
+      ...this.identity,
+      node,
+      incarnation: ++this.#incarnation,
+      bus: this.bus,
+      clock: realClock,
+      timers: realTimers,
+      onFatal: (error: unknown): void => {
+        this.failures.push(error);
+      },
+    };
+    const random = new SeededRandom(this.#incarnation);
+    const sequencer = new Sequencer({ ...shared, voters: this.nodes, log, hardStates, random });
+    const others = this.nodes.filter((other) => other !== node);
+    const replica = new Replica({ ...shared, consensusNodes: [node, ...others], store });
+    this.#members.set(node, { sequencer, replica });
+    replica.start();
+    await sequencer.start();
+  }
+
+  /** Stops a member in good order. */
+  async stop(node: NodeId): Promise<void> {
+    const member = this.member(node);
+    this.#members.delete(node);
+    await member.sequencer.stop();
+    await member.replica.stop();
+  }
+
+  member(node: NodeId): Member {
+    const member = this.#members.get(node);
+    if (member === undefined) throw new Error(`${node} is not running`);
+    return member;
+  }
+
+  get leader(): NodeId | undefined {
+    return [...this.#members].find(
+      ([, { sequencer }]) => sequencer.status().role === 'leader',
+    )?.[0];
+  }
+
+  client(home: NodeId = this.nodes[0] as NodeId): ClusterClient {
+    const client = new ClusterClient({
+      ...this.identity,
+      gateway: `gateway-${this.#clients.length + 1}`,
+      incarnation: ++this.#incarnation,
+      nodes: this.nodes,
+      home,
+      bus: this.bus,
+      clock: realClock,
+      timers: realTimers,
+      random: new SeededRandom(this.#incarnation),
+      onFatal: (error) => this.failures.push(error),
+    });
+    this.#clients.push(client);
+    client.start();
+    return client;
+  }
+
+  async stopAll(): Promise<void> {
+    for (const client of this.#clients) client.stop();
+    for (const node of [...this.#members.keys()]) await this.stop(node);
+    await this.bus.close();
+  }
+}
+
+/** Polls until `condition` holds; fails with `what` after `timeoutMs`. */
+export async function eventually(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * `LogStore` and `HardStateStore` in memory, with control over what tests need: holding durability
+ * back, failing it, running out of space, and crashing. Appends of one turn become durable together,
+ * a microtask later, unless held.
+ */
+import { assert, LOG_START } from '@kvstore/std';
+import type { Chain, LogIndex, LogPosition, Term } from '@kvstore/std';
+import type { Entry, HardState, TermSpan } from '@kvstore/raft';
+import { LogError } from '@kvstore/sequencer';
+import type { HardStateStore, LogStore, RecoveredLog } from '@kvstore/sequencer';
+import { Gate } from './disk-faults.ts';
+
+/** Counted for an entry beyond its body. */
+const ENTRY_OVERHEAD_BYTES = 64;
+
+export class MemoryLogStore implements LogStore {
+  readonly recovered: RecoveredLog;
+  /** Close it to hold durability back. */
+  readonly gate = new Gate();
+  readonly #durable: Entry[];
+  #entries: Entry[];
+  #capacityBytes = Number.POSITIVE_INFINITY;
+  #usedBytes = 0;
+  #acknowledged = 0;
+  #failure: LogError | undefined;
+  #closed = false;
+  #last: Promise<void> = Promise.resolve();
+  #spaceWaiters: (() => void)[] = [];
+
+  /** `entries` are what an earlier run made durable, from index 1. */
+  constructor(entries: readonly Entry[] = []) {
+    this.#durable = [...entries];
+    this.#entries = [...entries];
+    this.recovered = {
+      firstIndex: 1 as LogIndex,
+      last: positionOf(entries.at(-1)),
+      spans: spansOf(entries),
+      cut: undefined,
+    };
+    for (const entry of entries) this.#usedBytes += entryBytes(entry);
+  }
+
+  get roomBytes(): number {
+    return Math.max(0, this.#capacityBytes - this.#usedBytes);
+  }
+
+  get sizeBytes(): number {
+    return this.#usedBytes;
+  }
+
+  get spaceError(): string | undefined {
+    return this.#capacityBytes === Number.POSITIVE_INFINITY || this.roomBytes > 0
+      ? undefined
+      : 'no space left in memory';
+  }
+
+  /** Highest index that was given as acknowledged. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** Bytes that the whole log may take; appends beyond wait until it is raised. */
+  setCapacity(bytes: number): void {
+    this.#capacityBytes = bytes;
+    for (const resume of this.#spaceWaiters.splice(0)) resume();
+  }
+
+  /** The next sync fails, and the log with it. */
+  failSync(): void {
+    this.#failure = new LogError('FSYNC_FAILED', 'the disk failed');
+  }
+
+  /** The store that a restart finds after a power cut now: only what was durable. */
+  crash(): MemoryLogStore {
+    return new MemoryLogStore(this.#durable);
+  }
+
+  append(entries: readonly Entry[], acknowledged: LogIndex): Promise<void> {
+    if (this.#closed) return Promise.reject(new LogError('LOG_CLOSED', 'the log is closed'));
+    const first = entries[0];
+    assert(first !== undefined, 'an append without entries');
+    assert(first.index >= 1 && first.index <= this.#entries.length + 1, 'an append behind a gap');
+    this.#entries.length = first.index - 1;
+    for (const entry of entries) {
+      assert(entry.index === this.#entries.length + 1, 'entries are contiguous');
+      this.#entries.push(entry);
+      this.#usedBytes += entryBytes(entry);
+    }
+    this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
+    const appended = this.#last.then(() => this.#persist(entries));
+    this.#last = appended.catch(() => undefined);
+    return appended;
+  }
+
+  async read(from: LogIndex, maxBytes: number): Promise<readonly Entry[]> {
+    if (this.#closed) throw new LogError('LOG_CLOSED', 'the log is closed');
+    const found: Entry[] = [];
+    let bytes = 0;
+    for (const entry of this.#entries.slice(from - 1)) {
+      if (found.length > 0) bytes += entry.body.length;
+      if (bytes > maxBytes) break;
+      found.push({ ...entry, body: entry.body.slice() });
+    }
+    return found;
+  }
+
+  async position(
+    index: LogIndex,
+  ): Promise<{ readonly term: Term; readonly chain: Chain } | undefined> {
+    const entry = index < 1 ? undefined : this.#entries[index - 1];
+    return entry === undefined ? undefined : { term: entry.term, chain: entry.chain };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const resume of this.#spaceWaiters.splice(0)) resume();
+    await this.#last;
+  }
+
+  async #persist(entries: readonly Entry[]): Promise<void> {
+    while (this.#usedBytes > this.#capacityBytes && !this.#closed) {
+      await new Promise<void>((resolve) => this.#spaceWaiters.push(resolve));
+    }
+    if (this.#usedBytes > this.#capacityBytes) {
+      throw new LogError('LOG_CLOSED', 'the log was closed while it waited for space');
+    }
+    await this.gate.pass();
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#durable.length = (entries[0] as Entry).index - 1;
+    for (const entry of entries) this.#durable.push({ ...entry, body: entry.body.slice() });
+  }
+}
+
+export class MemoryHardState implements HardStateStore {
+  readonly recovered: HardState;
+  /** Close it to hold durability back. */
+  readonly gate = new Gate();
+  #durable: HardState;
+  #failure: LogError | undefined;
+  #closed = false;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(recovered: HardState = { term: LOG_START.term, vote: undefined }) {
+    this.recovered = recovered;
+    this.#durable = recovered;
+  }
+
+  /** The next save fails, and every one after it. */
+  failSync(): void {
+    this.#failure = new LogError('FSYNC_FAILED', 'the disk failed');
+  }
+
+  /** The store that a restart finds after a power cut now. */
+  crash(): MemoryHardState {
+    return new MemoryHardState(this.#durable);
+  }
+
+  save(state: HardState): Promise<void> {
+    if (this.#closed) return Promise.reject(new LogError('LOG_CLOSED', 'the store is closed'));
+    const saved = this.#last.then(async () => {
+      await this.gate.pass();
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#durable = state;
+    });
+    this.#last = saved.catch(() => undefined);
+    return saved;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#last;
+  }
+}
+
+function entryBytes(entry: Entry): number {
+  return entry.body.length + ENTRY_OVERHEAD_BYTES;
+}
+
+function positionOf(entry: Entry | undefined): LogPosition {
+  if (entry === undefined) return LOG_START;
+  return { index: entry.index, term: entry.term, chain: entry.chain };
+}
+
+function spansOf(entries: readonly Entry[]): readonly TermSpan[] {
+  const spans: TermSpan[] = [];
+  for (const { index, term } of entries) {
+    if (spans.at(-1)?.term !== term) spans.push({ term, firstIndex: index });
+  }
+  return spans;
+}
