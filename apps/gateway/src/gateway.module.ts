@@ -1,0 +1,46 @@
+/** The gateway as a Nest module: the REST edge over `KvApi` over whatever `KvClient` it is given. */
+import {
+  Module,
+  type DynamicModule,
+  type FactoryProvider,
+  type ModuleMetadata,
+} from '@nestjs/common';
+import type { KvClient } from '@kvstore/cluster-client';
+import { HealthModule, MetricRegistry, type HealthRegistry } from '@kvstore/nest-kit';
+import { GATEWAY_IDENTITY, KV_CLIENT } from './gateway-tokens.ts';
+import { KvApi } from './kv/kv-api.ts';
+import { KeysController } from './rest/keys.controller.ts';
+import { StatusController } from './rest/status.controller.ts';
+import { UnimplementedController } from './rest/unimplemented.controller.ts';
+import type { GatewayIdentity } from './status/cluster-status.ts';
+
+export interface GatewayModuleOptions {
+  /** Makes the client; it may inject what `imports` export. */
+  readonly client: Pick<FactoryProvider<KvClient>, 'inject' | 'useFactory'>;
+  readonly imports?: NonNullable<ModuleMetadata['imports']>;
+  readonly identity: GatewayIdentity;
+  readonly metrics: MetricRegistry;
+  readonly health: HealthRegistry;
+}
+
+@Module({})
+export class GatewayModule {
+  static register(options: GatewayModuleOptions): DynamicModule {
+    return {
+      module: GatewayModule,
+      imports: [...(options.imports ?? []), HealthModule.register(options.health)],
+      controllers: [KeysController, StatusController, UnimplementedController],
+      providers: [
+        { provide: KV_CLIENT, ...options.client },
+        {
+          provide: KvApi,
+          inject: [KV_CLIENT],
+          useFactory: (client: KvClient) => new KvApi(client),
+        },
+        { provide: GATEWAY_IDENTITY, useValue: options.identity },
+        { provide: MetricRegistry, useValue: options.metrics },
+      ],
+      exports: [KvApi],
+    };
+  }
+}

@@ -1,0 +1,7 @@
+/** gateway: the public API's protocol edges over a `KvClient`. Stateless. */
+export { Gateway } from './gateway.ts';
+export type { GatewayOptions } from './gateway.ts';
+export { GatewayModule } from './gateway.module.ts';
+export type { GatewayModuleOptions } from './gateway.module.ts';
+export { KvApi } from './kv/kv-api.ts';
+export type { GatewayIdentity } from './status/cluster-status.ts';

@@ -1,0 +1,38 @@
+/**
+ * nest-kit: what every service's process shares. Configuration, the HTTP application with problem
+ * documents, health, metrics, logging, start errors and shutdown. With the apps, the only place that
+ * knows Nest; it knows nothing of keys, Raft or storage.
+ */
+export { configHelp } from './config/config-help.ts';
+export { loadConfig, processSources } from './config/config-loader.ts';
+export type { ConfigOutcome, ConfigSources } from './config/config-loader.ts';
+export { describeConfig } from './config/config-table.ts';
+export type { Config, OptionDescription } from './config/config-table.ts';
+export { nearestName } from './edit-distance.ts';
+export { HealthModule } from './health/health.module.ts';
+export { HealthRegistry } from './health/health-registry.ts';
+export type { CheckResult } from './health/health-registry.ts';
+export { HttpApp, httpLimits } from './http/http-app.ts';
+export type { HttpAppOptions, HttpLimits } from './http/http-app.ts';
+export type { HttpReply, HttpRequest } from './http/http-types.ts';
+export { FailureException, problemOf, writeProblem } from './http/problem.ts';
+export type { Problem, ProblemHeaders } from './http/problem.ts';
+export { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
+export { KvLogger } from './logger.ts';
+export type { EventLog, LogFields, LogLevel } from './logger.ts';
+export { Counter, Histogram, MetricRegistry } from './metrics/metric-registry.ts';
+export type { Labels, MetricFamily, Observation } from './metrics/metric-registry.ts';
+export { MetricsServer } from './metrics/metrics-server.ts';
+export { OperationMetrics } from './metrics/request-metrics.ts';
+export type { RequestCode } from './metrics/request-metrics.ts';
+export { observeRuntime } from './metrics/runtime-metrics.ts';
+export { Shutdown } from './shutdown.ts';
+export type { ShutdownOptions } from './shutdown.ts';
+export { asStartError, listenError, runMain, StartError, startErrorLine } from './start-error.ts';
+export type { StartErrorCode } from './start-error.ts';
+export { errorCode } from './system-error.ts';
+export { parseByteSize, parseDuration } from './units.ts';
+export { beginIncarnation, clusterSecret, establish } from './data-directory.ts';
+export type { NodeIdentity } from './data-directory.ts';
+export type { NodeContext } from './node-context.ts';
+export { systemClock, systemTimers } from './system-time.ts';

@@ -1,0 +1,29 @@
+/**
+ * What every service of a node is given by its composition root: who it is, and the ports it lives
+ * on. One object, so that a module's factory takes one argument and nothing is looked up globally.
+ */
+import type { Bus } from '@kvstore/contract';
+import type { Clock, Disk, NodeId, Random, Timers } from '@kvstore/std';
+
+export interface NodeContext {
+  readonly cluster: string;
+  readonly group: string;
+  readonly node: NodeId;
+  /** Grows with every start of this data directory. */
+  readonly incarnation: number;
+  /** This member has been ready before: missing files are damage. */
+  readonly established: boolean;
+  readonly secret: Uint8Array;
+  /** The members of the group; this node included. */
+  readonly nodes: readonly NodeId[];
+  readonly bus: Bus;
+  /** Rooted at the node's data directory. */
+  readonly disk: Disk;
+  /** The same directory as an absolute path, for libraries that open files themselves. */
+  readonly dataPath: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** The disk failed or an invariant broke: the process must stop without acknowledging more. */
+  readonly onFatal: (error: unknown) => void;
+}

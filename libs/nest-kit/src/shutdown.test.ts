@@ -1,0 +1,43 @@
+import type { EventLog } from './logger.ts';
+import { Shutdown } from './shutdown.ts';
+
+const silent: EventLog = { event: () => undefined };
+
+test('steps close in the reverse order of their registration, then the process exits with the code', async () => {
+  const events: string[] = [];
+  const shutdown = new Shutdown({ log: silent, exit: (code) => events.push(`exit ${code}`) });
+  for (const name of ['storage', 'consensus', 'http']) {
+    shutdown.add(name, async () => {
+      await Promise.resolve();
+      events.push(name);
+    });
+  }
+  await shutdown.run('test', 0);
+  expect(events).toEqual(['http', 'consensus', 'storage', 'exit 0']);
+});
+
+test('a failing step does not keep the others from closing, and the exit code tells', async () => {
+  const events: string[] = [];
+  const shutdown = new Shutdown({ log: silent, exit: (code) => events.push(`exit ${code}`) });
+  shutdown.add('below', async () => void events.push('below'));
+  shutdown.add('above', () => Promise.reject(new Error('no')));
+  await shutdown.run('test', 0);
+  expect(events).toEqual(['below', 'exit 1']);
+});
+
+test('a step that never ends is bounded by the grace period', async () => {
+  const exited = new Promise<number>((resolve) => {
+    const shutdown = new Shutdown({ log: silent, graceMs: 20, exit: resolve });
+    shutdown.add('stuck', () => new Promise(() => undefined));
+    void shutdown.run('test', 0);
+  });
+  expect(await exited).toBe(1);
+});
+
+test('asked twice, it runs once', async () => {
+  let closed = 0;
+  const shutdown = new Shutdown({ log: silent, exit: () => undefined });
+  shutdown.add('x', async () => void closed++);
+  await Promise.all([shutdown.run('a', 0), shutdown.run('b', 0)]);
+  expect(closed).toBe(1);
+});
