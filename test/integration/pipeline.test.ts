@@ -1,0 +1,341 @@
+/** The whole path in one process: client, sequencer, replica over a bus that may lose and double. */
+import {
+  type ClusterClient,
+  type GetRequest,
+  type PutRequest,
+  type WriteRequest,
+} from '@kvstore/cluster-client';
+import {
+  appendCommand,
+  beginBatch,
+  decodeOutcomesFrame,
+  decodeProposeReply,
+  encodeCommand,
+  encodeOutcomesQuery,
+  encodePropose,
+  FrameCodec,
+  FrameKind,
+  Subjects,
+} from '@kvstore/contract';
+import {
+  ByteWriter,
+  encodeUtf8,
+  logIndex,
+  type NodeId,
+  revision,
+  SeededRandom,
+  term,
+} from '@kvstore/std';
+import { decodeOutcomes, type Outcome } from '@kvstore/state-machine';
+import {
+  eventually,
+  LocalCluster,
+  MemoryHardState,
+  MemoryLogStore,
+  MemoryReplicaStore,
+  type MemberStores,
+} from '@kvstore/testing';
+
+const put = (key: string, value: string, more: Partial<PutRequest> = {}): PutRequest => ({
+  kind: 'put',
+  namespace: 'default',
+  key: encodeUtf8(key),
+  value: encodeUtf8(value),
+  contentType: 'text/plain',
+  tags: [],
+  ttlMs: undefined,
+  conditions: [],
+  principal: 'anonymous',
+  idempotencyKey: undefined,
+  ...more,
+});
+
+const get = (key: string, more: Partial<GetRequest> = {}): GetRequest => ({
+  namespace: 'default',
+  key: encodeUtf8(key),
+  consistency: { kind: 'linearizable' },
+  minRevision: undefined,
+  atRevision: undefined,
+  ...more,
+});
+
+/** Stores that keep what they hold when their member is started again. */
+function lastingStores(): (node: NodeId) => MemberStores {
+  const kept = new Map<
+    NodeId,
+    { log: MemoryLogStore; hardStates: MemoryHardState; store: MemoryReplicaStore }
+  >();
+  return (node) => {
+    const before = kept.get(node);
+    const now = {
+      log: before?.log.crash() ?? new MemoryLogStore(),
+      hardStates: before?.hardStates.crash() ?? new MemoryHardState(),
+      store: before?.store.reopen() ?? new MemoryReplicaStore(),
+    };
+    kept.set(node, now);
+    return now;
+  };
+}
+
+async function decided(
+  client: ClusterClient,
+  request: WriteRequest,
+  timeoutMs = 5_000,
+): Promise<Outcome> {
+  const result = await client.write(request, timeoutMs);
+  if (result.kind === 'failure') throw new Error(`${result.code}: ${result.detail}`);
+  return result.outcome;
+}
+
+describe('one member', () => {
+  let cluster: LocalCluster;
+  let client: ClusterClient;
+
+  beforeEach(async () => {
+    cluster = new LocalCluster({ members: 1, openStores: lastingStores() });
+    await cluster.startAll();
+    client = cluster.client();
+    await eventually('ready', () => client.notReady === undefined);
+  });
+  afterEach(async () => {
+    await cluster.stopAll();
+    expect(cluster.failures).toEqual([]);
+  });
+
+  test('a write is read back, overwritten, and deleted, with versions and revisions', async () => {
+    expect(await decided(client, put('a', 'one'))).toMatchObject({
+      kind: 'put',
+      version: 1,
+      revision: 1,
+    });
+    expect(await decided(client, put('a', 'two'))).toMatchObject({
+      version: 2,
+      revision: 2,
+      createRevision: 1,
+    });
+    const found = await client.get(get('a'), 1_000);
+    expect(found).toMatchObject({
+      kind: 'found',
+      revision: 2,
+      entry: { version: 2, contentType: 'text/plain' },
+    });
+    const past = await client.get(get('a', { atRevision: revision(1) }), 1_000);
+    expect(past.kind === 'found' && Buffer.from(past.entry.value).toString()).toBe('one');
+    const {
+      kind: _put,
+      value: _value,
+      contentType: _type,
+      tags: _tags,
+      ttlMs: _ttl,
+      ...key
+    } = put('a', '');
+    expect(await decided(client, { kind: 'delete', ...key })).toMatchObject({
+      kind: 'deleted',
+      existed: true,
+    });
+    expect(await client.get(get('a'), 1_000)).toEqual({ kind: 'not-found', revision: 3 });
+  });
+
+  test('a thousand concurrent writes share few batches and entries', async () => {
+    const before = cluster.member(cluster.nodes[0]!).sequencer.status().commitIndex;
+    await Promise.all(Array.from({ length: 1000 }, (_, i) => decided(client, put(`k${i}`, 'v'))));
+    const after = cluster.member(cluster.nodes[0]!).sequencer.status().commitIndex;
+    expect(after - before).toBeLessThan(20);
+  });
+
+  test('a read of a future revision is refused at once when linearizable, and waits when asked to', async () => {
+    await decided(client, put('a', 'one'));
+    expect(await client.get(get('a', { atRevision: revision(99) }), 1_000)).toMatchObject({
+      kind: 'failure',
+      code: 'INVALID_ARGUMENT',
+    });
+    const waiting = client.get(
+      get('a', { consistency: { kind: 'session', minRevision: revision(2) } }),
+      5_000,
+    );
+    await decided(client, put('a', 'two'));
+    expect(await waiting).toMatchObject({ kind: 'found', entry: { modRevision: 2 } });
+    const late = client.get(get('a', { minRevision: revision(99) }), 50);
+    expect(await late).toMatchObject({ kind: 'failure', code: 'DEADLINE_EXCEEDED' });
+  });
+
+  test('without a leader a write is refused as certainly not applied, and works again afterwards', async () => {
+    const node = cluster.nodes[0]!;
+    await cluster.stop(node);
+    await eventually('leader unheard', () => client.notReady !== undefined);
+    expect(await client.write(put('a', 'lost'), 100)).toMatchObject({
+      kind: 'failure',
+      code: 'NO_LEADER',
+    });
+    await cluster.start(node);
+    await eventually('ready', () => client.notReady === undefined);
+    expect(await client.get(get('a'), 1_000)).toMatchObject({ kind: 'not-found' });
+    expect(await decided(client, put('a', 'kept'))).toMatchObject({ version: 1 });
+  });
+
+  test('a log without room refuses writes as unavailable, keeps reads, and resumes', async () => {
+    await decided(client, put('a', 'before'));
+    const log = cluster.member(cluster.nodes[0]!).sequencer.log as MemoryLogStore;
+    log.setCapacity(0);
+    const refused = await client.write(put('a', 'refused'), 1_000);
+    expect(refused).toMatchObject({ kind: 'failure', code: 'UNAVAILABLE' });
+    expect(await client.get(get('a'), 1_000)).toMatchObject({
+      kind: 'found',
+      entry: { version: 1 },
+    });
+    log.setCapacity(Number.POSITIVE_INFINITY);
+    expect(await decided(client, put('a', 'after'))).toMatchObject({ version: 2 });
+  });
+
+  test('time to live ends by log time, with a revision of its own', async () => {
+    await decided(client, put('brief', 'x', { ttlMs: 150 }));
+    expect((await client.get(get('brief'), 1_000)).kind).toBe('found');
+    await eventually(
+      'expired',
+      async () => (await client.get(get('brief'), 1_000)).kind === 'not-found',
+    );
+    expect(await client.get(get('brief'), 1_000)).toMatchObject({ kind: 'not-found', revision: 2 });
+  });
+
+  test('an idempotency key applies once and conflicts on another request', async () => {
+    const once = put('a', 'one', { idempotencyKey: 'k1' });
+    const first = await decided(client, once);
+    expect(await decided(client, once)).toEqual(first);
+    expect(await decided(client, put('a', 'two', { idempotencyKey: 'k1' }))).toMatchObject({
+      kind: 'rejected',
+    });
+    expect(await client.get(get('a'), 1_000)).toMatchObject({ entry: { version: 1 } });
+  });
+});
+
+describe('a lossy bus', () => {
+  test('loses no acknowledged write and applies none twice', async () => {
+    const random = new SeededRandom(11);
+    const lossy = (subject: string, deliver: () => void): void => {
+      if (random.below(100) < 15) return;
+      deliver();
+      if (random.below(100) < 10) setTimeout(deliver, random.below(30));
+      void subject;
+    };
+    const cluster = new LocalCluster({ members: 1, openStores: lastingStores(), delivery: lossy });
+    await cluster.startAll();
+    const client = cluster.client();
+    await eventually('ready', () => client.notReady === undefined);
+    const writes = Array.from({ length: 300 }, async (_, i) => {
+      await new Promise((resolve) => setTimeout(resolve, random.below(500)));
+      return client.write(put(`k${i % 10}`, `v${i}`), 20_000);
+    });
+    const results = await Promise.all(writes);
+    const versions = new Map<number, number>();
+    for (const [i, result] of results.entries()) {
+      expect(result.kind).toBe('decided');
+      if (result.kind === 'decided' && result.outcome.kind === 'put') {
+        versions.set(i % 10, Math.max(versions.get(i % 10) ?? 0, result.outcome.version));
+      }
+    }
+    expect([...versions.values()]).toEqual(Array.from({ length: 10 }, () => 30));
+    expect(cluster.member(cluster.nodes[0]!).replica.pulls).toBeGreaterThan(0);
+    await cluster.stopAll();
+    expect(cluster.failures).toEqual([]);
+  }, 60_000);
+});
+
+describe('the same batch of the same session, proposed again', () => {
+  test('applies nothing twice, also after a restart', async () => {
+    const cluster = new LocalCluster({ members: 1, openStores: lastingStores() });
+    await cluster.startAll();
+    const node = cluster.nodes[0]!;
+    const subjects = new Subjects('test', 'g0');
+    const frames = new FrameCodec({
+      ...cluster.identity,
+      sender: { role: 'gateway', name: 'raw', incarnation: 1 },
+    });
+    const propose = async (
+      session: number,
+      batchNo: number,
+      commands: readonly Parameters<typeof encodeCommand>[1][],
+    ): Promise<number> => {
+      const writer = new ByteWriter(64);
+      beginBatch(writer, { session, batchNo, doneBelow: 1, commands: commands.length });
+      for (const command of commands) appendCommand(writer, (into) => encodeCommand(into, command));
+      const body = encodePropose({ route: { home: node, gateway: 'raw' }, batch: writer.finish() });
+      const answer = await cluster.bus.request(
+        subjects.consensus(node, 'propose'),
+        frames.seal(FrameKind.propose, term(0), body),
+        5_000,
+      );
+      const reply = decodeProposeReply(frames.open(answer, FrameKind.proposeReply)!.body);
+      if (reply.kind !== 'committed') throw new Error(reply.kind);
+      return reply.index;
+    };
+    const outcomeOf = async (session: number, batchNo: number, index: number): Promise<Outcome> => {
+      const body = encodeOutcomesQuery({ session, minIndex: logIndex(index), batches: [batchNo] });
+      const answer = await cluster.bus.request(
+        subjects.storage(node, 'outcomes'),
+        frames.seal(FrameKind.outcomesQuery, term(0), body),
+        5_000,
+      );
+      const { batches } = decodeOutcomesFrame(frames.open(answer, FrameKind.outcomes)!.body);
+      const batch = decodeOutcomes(batches[0]!.bytes);
+      if (batch.kind !== 'applied') throw new Error(batch.kind);
+      return batch.outcomes[0]!;
+    };
+    await eventually('leader', () => cluster.leader !== undefined);
+
+    let session = 0;
+    cluster.bus.subscribe(subjects.gatewayOutcomes('raw'), ({ payload }) => {
+      const { batches } = decodeOutcomesFrame(frames.open(payload, FrameKind.outcomes)!.body);
+      const decoded = decodeOutcomes(batches[0]!.bytes);
+      const outcome = decoded.kind === 'applied' ? decoded.outcomes[0] : undefined;
+      if (outcome?.kind === 'session-registered') session = outcome.session;
+    });
+    await propose(0, 77, [{ kind: 'register-session', ttlMs: 60_000 }]);
+    await eventually('registered', () => session !== 0);
+
+    const first = await outcomeOf(session, 1, await propose(session, 1, [put('a', 'one')]));
+    expect(first).toMatchObject({ kind: 'put', version: 1 });
+    expect(await outcomeOf(session, 1, await propose(session, 1, [put('a', 'one')]))).toEqual(
+      first,
+    );
+
+    await cluster.stop(node);
+    await cluster.start(node);
+    await eventually('leader', () => cluster.leader !== undefined);
+    expect(await outcomeOf(session, 1, await propose(session, 1, [put('a', 'one')]))).toEqual(
+      first,
+    );
+    const second = await outcomeOf(session, 2, await propose(session, 2, [put('a', 'two')]));
+    expect(second).toMatchObject({ kind: 'put', version: 2 });
+    await cluster.stopAll();
+    expect(cluster.failures).toEqual([]);
+  });
+});
+
+describe('three members', () => {
+  test('commit by a majority, survive the loss of the leader, and agree', async () => {
+    const cluster = new LocalCluster({ members: 3, openStores: lastingStores() });
+    await cluster.startAll();
+    const client = cluster.client();
+    await eventually('ready', () => client.notReady === undefined);
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) => decided(client, put(`k${i}`, 'before'))),
+    );
+    const leader = cluster.leader!;
+    await cluster.stop(leader);
+    const after = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => client.write(put(`k${i}`, 'after'), 20_000)),
+    );
+    for (const result of after) {
+      expect(result).toMatchObject({ kind: 'decided', outcome: { kind: 'put', version: 2 } });
+    }
+    await cluster.start(leader);
+    await eventually('all have applied the same', () => {
+      const applied = cluster.nodes.map((node) => cluster.member(node).replica.status());
+      return applied.every(
+        (each) => each.appliedIndex === applied[0]!.appliedIndex && each.revision === 100,
+      );
+    });
+    await cluster.stopAll();
+    expect(cluster.failures).toEqual([]);
+  }, 60_000);
+});
