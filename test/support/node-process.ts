@@ -101,7 +101,7 @@ export class NodeProcess {
 }
 
 function launch({ dataDir, env, args }: NodeOptions) {
-  const child = spawn(process.execPath, ['--enable-source-maps', MAIN, ...(args ?? [])], {
+  const child = spawn(process.execPath, [MAIN, ...(args ?? [])], {
     cwd: dataDir,
     env: {
       PATH: process.env['PATH'],

@@ -1,42 +1,8 @@
-/** `npm start`: one durable node. */
-import {
-  configHelp,
-  KvLogger,
-  loadConfig,
-  processSources,
-  runMain,
-  Shutdown,
-} from '@kvstore/nest-kit';
-import { type Addresses, startStandalone, version } from './standalone-node.ts';
+/**
+ * `npm start`: one durable node. Compiled code is kept in Node's cache (NODE_COMPILE_CACHE, else the
+ * temporary directory), which the next start reads instead of compiling again.
+ */
+import { enableCompileCache } from 'node:module';
 
-await runMain(async () => {
-  const outcome = await loadConfig(processSources());
-  if (outcome.kind === 'help') {
-    process.stdout.write(configHelp('npm start --'));
-    return;
-  }
-  if (outcome.kind === 'version') {
-    process.stdout.write(`${version}\n`);
-    return;
-  }
-  const { config } = outcome;
-  const log = new KvLogger(config.logLevel);
-  const shutdown = new Shutdown({ log });
-  shutdown.onSignals();
-  const addresses = await startStandalone(config, log, shutdown);
-  process.stdout.write(banner(addresses, config));
-});
-
-function banner(
-  addresses: Addresses,
-  { cluster, nodeId, dataDir }: { cluster: string; nodeId: string; dataDir: string },
-): string {
-  return [
-    `kvstore ${version} serves: ${nodeId} of cluster ${cluster}, data in ${dataDir}`,
-    `  REST     ${addresses.rest}`,
-    `  gRPC     ${addresses.grpc}`,
-    `  metrics  ${addresses.metrics}`,
-    `  try      curl -X PUT --data-binary 'hello' ${addresses.rest}/api/v1/keys/greeting`,
-    '',
-  ].join('\n');
-}
+enableCompileCache();
+await import('./serve.ts');

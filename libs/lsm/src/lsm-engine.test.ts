@@ -81,6 +81,12 @@ describe('sealing', () => {
     await turns();
     expect(engine.durable).toEqual(positionAt(1));
     expect(bench.manifest.state.segments).toMatchObject([{ id: 1, entries: 10 }]);
+    const { firstKey, lastKey } = bench.manifest.state.segments[0] ?? {};
+    expect(firstKey).toEqual(bytes('k0'));
+    expect(lastKey).toEqual(bytes('k9'));
+    // A view would keep the memtable's memory alive.
+    expect(firstKey?.buffer.byteLength).toBe(2);
+    expect(lastKey?.buffer.byteLength).toBe(2);
     await engine.close();
   });
 
@@ -237,6 +243,17 @@ describe('flushing', () => {
       expect(engine.statistics.flushError).toBeUndefined();
       expect(bench.manifest.state.segments).toHaveLength(1);
       expect(bench.fatal).toEqual([]);
+
+      bench.segments.hook = (step) => {
+        if (step === 'write') throw new DiskError(code, 'no space left');
+      };
+      writeEntry(engine, 'b');
+      const again = engine.flush();
+      await turns();
+      expect(bench.timers.pending).toEqual([500]);
+      bench.segments.hook = () => undefined;
+      bench.timers.fire();
+      await again;
       await engine.close();
     },
   );

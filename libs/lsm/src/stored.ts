@@ -11,8 +11,8 @@ export const KEY_BYTES_MAX = 0xffff;
 /**
  * How many leading bytes of a key its filter covers; 0: none, the key is in no filter.
  *
- * Must be pure, at most the key's length, and decided by the bytes that it covers: when `b` begins
- * with the filter prefix of `a`, both have the same filter prefix. (A length-delimited or
- * terminated prefix is; "all but the last 8 bytes" alone is not.)
+ * Must be pure and at most the key's length. Among the keys that are ever stored, one that begins
+ * with the filter prefix of another must have that same filter prefix: a read for the one passes
+ * over every segment whose filter does not have it.
  */
 export type FilterPrefixLength = (key: Uint8Array) => number;

@@ -13,8 +13,8 @@ export class LogWriter {
   readonly #hardStates: HardStateStore;
   readonly #onDurable: () => void;
   readonly #onFatal: (error: unknown) => void;
-  /** Set while a hard state is being saved; entries handed out meanwhile wait for it. */
-  #saving: Promise<void> | undefined;
+  /** Set while a hard state is being saved; whatever is handed out meanwhile comes after it. */
+  #chain: Promise<void> | undefined;
   #unfinished = 0;
   #idle: (() => void) | undefined;
 
@@ -31,10 +31,19 @@ export class LogWriter {
   }
 
   write(hardState: HardState | undefined, entries: readonly Entry[]): void {
-    if (hardState !== undefined) this.#save(hardState);
-    if (entries.length === 0) return;
-    if (this.#saving === undefined) this.#append(entries);
-    else this.#track(this.#saving.then(() => this.#append(entries)));
+    if (hardState === undefined && this.#chain === undefined) {
+      if (entries.length > 0) this.#append(entries);
+      return;
+    }
+    const step = (this.#chain ?? Promise.resolve()).then(() =>
+      this.#writeInTurn(hardState, entries),
+    );
+    this.#chain = step;
+    this.#track(
+      step.then(() => {
+        if (this.#chain === step) this.#chain = undefined;
+      }),
+    );
   }
 
   /** Resolves when nothing is being written. */
@@ -46,17 +55,13 @@ export class LogWriter {
     });
   }
 
-  #save(hardState: HardState): void {
-    const before = this.#saving ?? Promise.resolve();
-    const saving = before
-      .then(() => this.#hardStates.save(hardState))
-      .then(() => {
-        if (this.#saving === saving) this.#saving = undefined;
-        this.#raft.hardStatePersisted(hardState);
-        this.#onDurable();
-      });
-    this.#saving = saving;
-    this.#track(saving);
+  async #writeInTurn(hardState: HardState | undefined, entries: readonly Entry[]): Promise<void> {
+    if (hardState !== undefined) {
+      await this.#hardStates.save(hardState);
+      this.#raft.hardStatePersisted(hardState);
+    }
+    if (entries.length > 0) this.#append(entries);
+    this.#onDurable();
   }
 
   #append(entries: readonly Entry[]): void {

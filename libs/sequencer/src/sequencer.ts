@@ -43,6 +43,7 @@ import {
   type Clock,
   DecodeError,
   isNodeId,
+  LOG_START,
   type LogIndex,
   logIndex,
   logTimeMs,
@@ -333,14 +334,10 @@ export class Sequencer {
     const { log } = this.#options;
     try {
       const entries = await log.read(from, maxBytes);
-      const previous = await log.position(previousIndex);
-      if (previous === undefined && previousIndex !== 0) return;
-      const position = previous ?? log.recovered.last;
-      this.#raft.loaded(
-        to,
-        { index: previousIndex, term: position.term, chain: position.chain },
-        entries,
-      );
+      const place = previousIndex === 0 ? LOG_START : await log.position(previousIndex);
+      if (place === undefined || this.#stopped) return;
+      const { term, chain } = place;
+      this.#raft.loaded(to, { index: previousIndex, term, chain }, entries);
       this.#advance();
     } catch (error) {
       this.#options.onFatal(error);

@@ -4,7 +4,7 @@
  * the process ends, however it ends, so there is no stale lock to recognise and no process id to
  * trust. Nothing else in the process may open that file: closing it would drop the lock (POSIX).
  */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DiskError } from '@kvstore/std';
 import { openConnection, sqliteCode, type Connection } from './driver.ts';
@@ -36,6 +36,7 @@ export function acquireDirectoryLock(path: string): DirectoryLock {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     connection = openConnection(join(path, 'lock'));
+    chmodSync(join(path, 'lock'), 0o600);
     connection.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     connection?.close();

@@ -2,6 +2,7 @@
  * Opens the manifest's database: refuses one that is damaged or of another format before TypeORM
  * touches it, and turns SQLite's failures into the engine's.
  */
+import { chmodSync } from 'node:fs';
 import { ManifestError } from '@kvstore/lsm';
 import { DiskError } from '@kvstore/std';
 import { DataSource, QueryFailedError } from 'typeorm';
@@ -32,7 +33,10 @@ export async function openManifestSource(path: string): Promise<DataSource> {
     },
   });
   try {
-    return await source.initialize();
+    await source.initialize();
+    // SQLite creates files by the umask; the journal takes the mode of the database.
+    chmodSync(path, 0o600);
+    return source;
   } catch (error) {
     connection?.close();
     throw manifestFailure(error);

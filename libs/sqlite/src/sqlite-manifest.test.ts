@@ -88,11 +88,12 @@ describe('the manifest', () => {
     await reopened.close();
   });
 
-  test('leaves no journal that a power cut could roll back', async () => {
+  test('leaves no journal that a power cut could roll back, and nothing that others may read', async () => {
     const path = join(temporaryRoot(), 'manifest.db');
     const manifest = await open(path);
     await manifest.commit(positionAt(10, 3), segment(1));
     expect(statSync(`${path}-journal`).size).toBe(0);
+    for (const file of [path, `${path}-journal`]) expect(statSync(file).mode & 0o777).toBe(0o600);
     await manifest.close();
   });
 });

@@ -43,6 +43,8 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 const TWO_32 = 0x1_0000_0000;
+const CAPACITY_MIN = 64;
+const EMPTY = new Uint8Array(0);
 
 /** Appends to a growing buffer. `finish()` hands out the bytes and leaves the writer empty. */
 export class ByteWriter {
@@ -124,11 +126,10 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** The bytes, owned by the caller; the writer starts again with a fresh buffer. */
+  /** The bytes, owned by the caller; the writer starts again empty. */
   finish(): Uint8Array {
     const bytes = this.#bytes.subarray(0, this.#length);
-    this.#bytes = new Uint8Array(Math.max(64, this.#length));
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes = EMPTY;
     this.#length = 0;
     return bytes;
   }
@@ -137,7 +138,7 @@ export class ByteWriter {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;
     if (needed > 0x7fff_ffff) throw new InvariantError('writer over 2 GiB');
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2, CAPACITY_MIN));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);

@@ -91,6 +91,23 @@ describe('Memtable', () => {
     }
   });
 
+  test('two ascending runs side by side keep one order on every level', () => {
+    const memtable = new Memtable(NO_FILTER);
+    const count = 4_000;
+    const at = (space: number, number: number): Uint8Array =>
+      Uint8Array.of(space, number >>> 8, number & 0xff);
+    for (let i = 0; i < count; i++) {
+      memtable.put(at(2, i), NOTHING);
+      memtable.put(at(1, i), NOTHING);
+    }
+    for (let i = 0; i < count; i++) {
+      expect(hex(memtable.find(at(1, i)))).toBe('');
+      expect(hex(memtable.find(at(2, i)))).toBe('');
+    }
+    expect(entries(memtable.ascend(NOTHING))).toHaveLength(2 * count);
+    expect(hex(memtable.descend(undefined).key)).toBe(hex(at(2, count - 1)));
+  });
+
   test('values that fill chunks exactly, and larger than a chunk, come back whole', () => {
     const memtable = new Memtable(NO_FILTER);
     const sizes = [1 << 20, (1 << 20) - 1, (1 << 20) + 1, 0, 3 << 20, 1 << 20, 5];

@@ -1,13 +1,23 @@
 /**
- * A cache bounded by bytes that forgets the least recently used first. A Map keeps insertion order,
- * so "used again" is "removed and inserted again".
+ * A cache bounded by bytes that forgets what was not used lately: the second-chance approximation of
+ * "least recently used" (Corbató 1968). An entry that was used since it came to the front of the
+ * queue goes to its end once more. Why not exactly that order: a hit would have to move its entry,
+ * and hits are many more than evictions.
  */
+
 /** What an entry costs beyond its bytes: the objects around them. */
 const ENTRY_OVERHEAD_BYTES = 128;
 
+interface Entry<Value> {
+  readonly value: Value;
+  readonly bytes: number;
+  used: boolean;
+}
+
 export class ByteBoundedCache<Value> {
   readonly #bytesMax: number;
-  readonly #entries = new Map<number, { readonly value: Value; readonly bytes: number }>();
+  /** In the order in which they will be looked at for eviction. */
+  readonly #entries = new Map<number, Entry<Value>>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -21,8 +31,7 @@ export class ByteBoundedCache<Value> {
   get(key: number): Value | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    entry.used = true;
     return entry.value;
   }
 
@@ -30,12 +39,21 @@ export class ByteBoundedCache<Value> {
   add(key: number, value: Value, byteLength: number): void {
     const bytes = byteLength + ENTRY_OVERHEAD_BYTES;
     if (bytes > this.#bytesMax) return;
-    this.#entries.set(key, { value, bytes });
+    this.#makeRoom(bytes);
+    this.#entries.set(key, { value, bytes, used: false });
     this.#bytes += bytes;
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#bytes <= this.#bytesMax) break;
-      this.#entries.delete(oldest);
-      this.#bytes -= entry.bytes;
+  }
+
+  #makeRoom(bytes: number): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#bytes + bytes <= this.#bytesMax) return;
+      this.#entries.delete(key);
+      if (entry.used) {
+        entry.used = false;
+        this.#entries.set(key, entry);
+      } else {
+        this.#bytes -= entry.bytes;
+      }
     }
   }
 }

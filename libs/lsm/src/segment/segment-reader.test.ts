@@ -132,3 +132,26 @@ describe('SegmentReader', () => {
     await expect(open()).rejects.toMatchObject({ code: 'UNKNOWN_FORMAT', file: '1.segment' });
   });
 });
+
+test('a key that falls between two blocks reads neither, also without a filter', async () => {
+  const segments = new MemorySegmentStore();
+  const manifest = new MemoryManifest();
+  const engine = await LsmEngine.open({
+    config: lsmConfig({ blockBytes: 1, blockCacheBytes: 0 }),
+    segments,
+    manifest,
+    recovered: manifest.state,
+    timers: new ManualTimers(),
+    label: 'test',
+    filterPrefixLength: () => 0,
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  for (const key of ['b', 'd', 'f']) engine.put(bytes(key), bytes(key));
+  engine.endEntry(positionAt(1), 1);
+  await engine.flush();
+  expect(blocksRead(segments, () => expect(engine.get(bytes('c'))).toBeUndefined())).toBe(0);
+  expect(blocksRead(segments, () => expect(engine.get(bytes('d'))).toBeDefined())).toBe(1);
+  await engine.close();
+});
