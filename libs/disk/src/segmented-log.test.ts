@@ -269,6 +269,23 @@ describe('a full disk', () => {
   });
 });
 
+test('there is room at every step while the next segment is begun', async () => {
+  const rooms: number[] = [];
+  let log: SegmentedLog | undefined;
+  const disk = new FaultyDisk(new MemoryDisk(), () => {
+    if (log !== undefined) rooms.push(log.roomBytes);
+  });
+  log = await open(disk);
+  const entries = entriesOf(Array.from({ length: 20 }, () => 3000));
+  for (const entry of entries) {
+    await log.requestSpace();
+    await log.append([entry], none);
+  }
+  expect(log.sizeBytes).toBeGreaterThan(4 * SEGMENT_BYTES);
+  expect(Math.min(...rooms)).toBeGreaterThan(3000);
+  await log.close();
+});
+
 describe('a read', () => {
   test('that a cut overtakes gives the log before the cut or after it, never a mixture', async () => {
     const gate = new Gate();

@@ -105,6 +105,8 @@ export class SegmentedLog implements LogStore {
   #lastIndex: LogIndex;
   #nextSequence: number;
   #active: ActiveSegment | undefined;
+  /** Size of the segment that is being begun: no spare any more, and not active yet. */
+  #beginningBytes = 0;
   readonly #tailOffset: number;
   readonly #note: DurableNote;
   #mark: DurableMark | undefined;
@@ -167,7 +169,8 @@ export class SegmentedLog implements LogStore {
    */
   get roomBytes(): number {
     const rest = this.#active === undefined ? 0 : this.#active.segment.bytes - this.#active.offset;
-    const spare = Math.max(0, this.#spare.readyBytes - SEGMENT_HEADER_BYTES);
+    const next = this.#beginningBytes > 0 ? this.#beginningBytes : this.#spare.readyBytes;
+    const spare = Math.max(0, next - SEGMENT_HEADER_BYTES);
     const usable = spare === 0 ? rest : spare + Math.max(0, rest - RECORD_BYTES_MAX);
     return Math.max(0, usable - this.#queue.bytes);
   }
@@ -328,6 +331,7 @@ export class SegmentedLog implements LogStore {
     const { disk, directory, label } = this.#options;
     await this.#ensureMark();
     const spare = await this.#spare.take();
+    this.#beginningBytes = this.#options.segmentBytes;
     const segment = await beginSegment(
       disk,
       directory,
@@ -340,6 +344,7 @@ export class SegmentedLog implements LogStore {
     await this.#active?.file.close();
     this.#segments.push(segment);
     this.#active = { segment, file, offset: SEGMENT_HEADER_BYTES };
+    this.#beginningBytes = 0;
     void this.#prepare();
     return this.#active;
   }

@@ -31,6 +31,11 @@ export class Proposals {
     return this.#pending.size;
   }
 
+  /** Bytes of the batches in the queue. */
+  get queueBytes(): number {
+    return this.#queueBytes;
+  }
+
   /** Takes a batch into this turn's queue; the queue was empty before when this returns true. */
   take(proposal: Proposal): boolean {
     if (this.#queueBytes + proposal.batch.length > this.#queueBytesMax) {

@@ -108,6 +108,8 @@ export interface SequencerOptions {
 /** Bytes of log kept free of proposals, so that openings and clock entries always fit. */
 const RESERVED_ROOM_BYTES = 64 * 1024;
 const RECORD_OVERHEAD_BYTES = 256;
+/** A queue above this does not wait for room as a whole; its entries are refused one by one. */
+const ROOM_AWAITED_BYTES_MAX = 4 * 1024 * 1024;
 const CLOCK_ENTRY_PERIOD_MS = 500;
 
 export interface SequencerCounters {
@@ -377,8 +379,19 @@ export class Sequencer {
       this.#proposals.refuseQueue(this.#soft.leader);
       return;
     }
+    if (this.#roomIsComing()) {
+      this.#options.timers.after(this.#config.tickMs, () => this.#propose());
+      return;
+    }
     for (const proposals of this.#proposals.drain()) this.#proposeEntry(proposals);
     this.#advance();
+  }
+
+  /** The next log segment is still being made: the queue, which is bounded, waits for it. */
+  #roomIsComing(): boolean {
+    const { log } = this.#options;
+    const needed = this.#proposals.queueBytes + RECORD_OVERHEAD_BYTES + RESERVED_ROOM_BYTES;
+    return log.roomBytes < needed && log.spaceError === undefined && needed < ROOM_AWAITED_BYTES_MAX;
   }
 
   #proposeEntry(proposals: readonly Proposal[]): void {
