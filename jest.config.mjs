@@ -3,6 +3,7 @@ export default {
   testEnvironmentOptions: { customExportConditions: ['kvstore-source', 'node', 'node-addons'] },
   roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/test', '<rootDir>/scripts'],
   testTimeout: 30_000,
+  maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/(libs|apps)/[^/]+/dist/'],
   reporters: ['default', '<rootDir>/scripts/jest-summary.mjs'],

@@ -11,7 +11,7 @@ import {
   FrameKind,
   type Subjects,
 } from '@kvstore/contract';
-import { type Clock, DecodeError, isNodeId, type NodeId, term, type Term } from '@kvstore/std';
+import { type Clock, isNodeId, type NodeId, term, type Term } from '@kvstore/std';
 
 export interface RoutingOptions {
   readonly bus: Bus;
@@ -84,10 +84,10 @@ export class Routing {
   }
 
   #onMark(payload: Uint8Array): void {
-    const frame = this.#options.frames.open(payload, FrameKind.mark);
-    if (frame === undefined || !decodes(frame.body, decodeMark)) return;
+    const frame = this.#options.frames.receive(payload, FrameKind.mark, decodeMark)?.frame;
+    if (frame === undefined || frame.term < this.#term) return;
     const { name } = frame.sender;
-    if (!isNodeId(name) || frame.term < this.#term) return;
+    if (!isNodeId(name)) return;
     const newer = frame.term > this.#term;
     this.#term = frame.term;
     this.#leader = name;
@@ -96,20 +96,10 @@ export class Routing {
   }
 
   #onBeacon(payload: Uint8Array): void {
-    const frame = this.#options.frames.open(payload, FrameKind.beacon);
-    if (frame === undefined || !isNodeId(frame.sender.name)) return;
-    const beacon = decodes(frame.body, decodeBeacon);
-    if (beacon === undefined) return;
+    const received = this.#options.frames.receive(payload, FrameKind.beacon, decodeBeacon);
+    const name = received?.frame.sender.name;
+    if (received === undefined || name === undefined || !isNodeId(name)) return;
     const heardAtMs = this.#options.clock.monotonicMs();
-    this.#storages.set(frame.sender.name, { healthy: beacon.healthy, heardAtMs });
-  }
-}
-
-function decodes<Body>(body: Uint8Array, decode: (body: Uint8Array) => Body): Body | undefined {
-  try {
-    return decode(body);
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
+    this.#storages.set(name, { healthy: received.body.healthy, heardAtMs });
   }
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { InvariantError, term } from '@kvstore/std';
+import { ByteReader, InvariantError, term } from '@kvstore/std';
 import { FrameCodec, FrameKind, FrameRefusal, type SenderRole } from './frame.ts';
 
 const secret = Buffer.alloc(32, 7);
@@ -64,6 +64,16 @@ describe('frames', () => {
         expect(codec('gateway').open(bytes, FrameKind.mark)).toBeUndefined();
       }),
     );
+  });
+
+  test('a body that cannot be decoded is refused as malformed', () => {
+    const receiver = codec('gateway');
+    const bytes = codec('consensus').seal(FrameKind.mark, term(1), new Uint8Array(3));
+    expect(
+      receiver.receive(bytes, FrameKind.mark, (body) => new ByteReader(body).u64()),
+    ).toBeUndefined();
+    expect(receiver.refused.get(FrameRefusal.malformed)).toBe(1);
+    expect(receiver.receive(bytes, FrameKind.mark, (body) => body.length)?.body).toBe(3);
   });
 
   test('a short secret is a bug', () => {

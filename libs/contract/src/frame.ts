@@ -151,8 +151,32 @@ export class FrameCodec {
   open(bytes: Uint8Array, ...kinds: readonly FrameKind[]): Frame | undefined {
     const result = this.#open(bytes, kinds);
     if (typeof result !== 'string') return result;
-    this.#refused.set(result, (this.#refused.get(result) ?? 0) + 1);
+    this.#refuse(result);
     return undefined;
+  }
+
+  /**
+   * The frame and its decoded body, or undefined when the frame is refused. An authentic frame with
+   * a body that cannot be decoded is of a faulty build: refused as malformed.
+   */
+  receive<Body>(
+    bytes: Uint8Array,
+    kind: FrameKind,
+    decode: (body: Uint8Array) => Body,
+  ): { readonly frame: Frame; readonly body: Body } | undefined {
+    const frame = this.open(bytes, kind);
+    if (frame === undefined) return undefined;
+    try {
+      return { frame, body: decode(frame.body) };
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#refuse(FrameRefusal.malformed);
+      return undefined;
+    }
+  }
+
+  #refuse(reason: FrameRefusal): void {
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
   }
 
   #open(bytes: Uint8Array, kinds: readonly FrameKind[]): Frame | FrameRefusal {

@@ -23,7 +23,6 @@ import {
   encodeOutcomesFrame,
   encodeReadReply,
   encodeStatus,
-  type Frame,
   FrameCodec,
   FrameKind,
   Limits,
@@ -45,7 +44,6 @@ import {
 import {
   ByteWriter,
   type Clock,
-  DecodeError,
   type LogIndex,
   type NodeId,
   revision,
@@ -177,7 +175,7 @@ export class Replica {
   // --- applying ---------------------------------------------------------------------------------
 
   #onLive(message: BusMessage): void {
-    const live = this.#open(message, FrameKind.live, decodeLive);
+    const live = this.#frames.receive(message.payload, FrameKind.live, decodeLive)?.body;
     if (live === undefined) return;
     const { applied } = this.#options.store;
     if (live.entry.index <= applied.index) return;
@@ -192,7 +190,7 @@ export class Replica {
   }
 
   #onMark(message: BusMessage): void {
-    const mark = this.#open(message, FrameKind.mark, decodeMark);
+    const mark = this.#frames.receive(message.payload, FrameKind.mark, decodeMark)?.body;
     if (mark === undefined) return;
     const { applied } = this.#options.store;
     if (mark.commitIndex === applied.index && mark.chain !== applied.chain) {
@@ -275,7 +273,7 @@ export class Replica {
   // --- serving ----------------------------------------------------------------------------------
 
   #onRead(message: BusMessage): void {
-    const batch = this.#open(message, FrameKind.read, decodeRead);
+    const batch = this.#frames.receive(message.payload, FrameKind.read, decodeRead)?.body;
     if (batch === undefined) return;
     const awaited = { index: batch.minIndex, revision: batch.minRevision };
     const now = this.#reached();
@@ -328,7 +326,11 @@ export class Replica {
   }
 
   #onQuery(message: BusMessage): void {
-    const query = this.#open(message, FrameKind.outcomesQuery, decodeOutcomesQuery);
+    const query = this.#frames.receive(
+      message.payload,
+      FrameKind.outcomesQuery,
+      decodeOutcomesQuery,
+    )?.body;
     if (query === undefined) return;
     if (query.minIndex <= this.#options.store.applied.index) {
       this.#answerQuery(message, query, true);
@@ -381,21 +383,6 @@ export class Replica {
       this.#subjects.beacon,
       this.#frames.seal(FrameKind.beacon, term(0), encodeBeacon(beacon)),
     );
-  }
-
-  #open<Body>(
-    message: BusMessage,
-    kind: FrameKind,
-    decode: (body: Uint8Array) => Body,
-  ): Body | undefined {
-    const frame: Frame | undefined = this.#frames.open(message.payload, kind);
-    if (frame === undefined) return undefined;
-    try {
-      return decode(frame.body);
-    } catch (error) {
-      if (error instanceof DecodeError) return undefined;
-      throw error;
-    }
   }
 
   #fail(error: unknown): void {

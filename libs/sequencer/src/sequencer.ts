@@ -12,7 +12,6 @@
  *   3. an error of the log or the hard state that is not waited out stops the process
  */
 import {
-  type Beacon,
   type Bus,
   type BusMessage,
   type BusSubscription,
@@ -28,7 +27,6 @@ import {
   encodePullReply,
   encodeReadIndexReply,
   encodeStatus,
-  type Frame,
   FrameCodec,
   FrameKind,
   isProposableBatch,
@@ -41,7 +39,6 @@ import {
 } from '@kvstore/contract';
 import {
   type Clock,
-  DecodeError,
   isNodeId,
   LOG_START,
   type LogIndex,
@@ -358,8 +355,7 @@ export class Sequencer {
   // --- proposals --------------------------------------------------------------------------------
 
   #onPropose(message: BusMessage): void {
-    const frame = this.#frames.open(message.payload, FrameKind.propose);
-    const propose = frame && decodeBody(frame, decodePropose);
+    const propose = this.#frames.receive(message.payload, FrameKind.propose, decodePropose)?.body;
     if (propose === undefined) return;
     const answer = (reply: ProposeReply): void => {
       if (reply.kind === 'refused') this.counters.proposalsRefused += 1;
@@ -391,7 +387,9 @@ export class Sequencer {
   #roomIsComing(): boolean {
     const { log } = this.#options;
     const needed = this.#proposals.queueBytes + RECORD_OVERHEAD_BYTES + RESERVED_ROOM_BYTES;
-    return log.roomBytes < needed && log.spaceError === undefined && needed < ROOM_AWAITED_BYTES_MAX;
+    return (
+      log.roomBytes < needed && log.spaceError === undefined && needed < ROOM_AWAITED_BYTES_MAX
+    );
   }
 
   #proposeEntry(proposals: readonly Proposal[]): void {
@@ -463,8 +461,7 @@ export class Sequencer {
   }
 
   #onPull(message: BusMessage): void {
-    const frame = this.#frames.open(message.payload, FrameKind.pull);
-    const pull = frame && decodeBody(frame, decodePull);
+    const pull = this.#frames.receive(message.payload, FrameKind.pull, decodePull)?.body;
     if (pull === undefined || pull.from === 0) return;
     this.#servePull(message, pull.from, Math.min(pull.maxBytes, this.#config.pullBytesMax)).catch(
       (error: unknown) => this.#options.onFatal(error),
@@ -481,18 +478,16 @@ export class Sequencer {
   }
 
   #onBeacon(message: BusMessage): void {
-    const frame = this.#frames.open(message.payload, FrameKind.beacon);
-    const beacon: Beacon | undefined = frame && decodeBody(frame, decodeBeacon);
-    const node = frame?.sender.name;
-    if (beacon === undefined || node === undefined || !isNodeId(node)) return;
-    this.#storages.hear(node, beacon, this.#options.clock.monotonicMs());
+    const received = this.#frames.receive(message.payload, FrameKind.beacon, decodeBeacon);
+    const node = received?.frame.sender.name;
+    if (received === undefined || node === undefined || !isNodeId(node)) return;
+    this.#storages.hear(node, received.body, this.#options.clock.monotonicMs());
   }
 
   #onRaft(message: BusMessage): void {
-    const frame = this.#frames.open(message.payload, FrameKind.raft);
-    const received = frame && decodeBody(frame, decodeMessage);
-    if (received === undefined || received.from !== frame?.sender.name) return;
-    this.#raft.step(received);
+    const received = this.#frames.receive(message.payload, FrameKind.raft, decodeMessage);
+    if (received === undefined || received.body.from !== received.frame.sender.name) return;
+    this.#raft.step(received.body);
     this.#advance();
   }
 
@@ -520,14 +515,4 @@ function withinFrame(entries: readonly Entry[]): readonly Entry[] {
     count += 1;
   }
   return entries.slice(0, count);
-}
-
-/** The decoded body, or undefined: an authentic frame with a bad body is of a faulty build. */
-function decodeBody<Body>(frame: Frame, decode: (body: Uint8Array) => Body): Body | undefined {
-  try {
-    return decode(frame.body);
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
 }
