@@ -77,6 +77,20 @@ function lastingStores(): (node: NodeId) => MemberStores {
   };
 }
 
+/** Lasting stores whose present replica store a test can reach. */
+function storesToLookInto() {
+  const open = lastingStores();
+  const latest = new Map<NodeId, MemoryReplicaStore>();
+  return {
+    open: (node: NodeId): MemberStores => {
+      const stores = open(node);
+      latest.set(node, stores.store as MemoryReplicaStore);
+      return stores;
+    },
+    of: (node: NodeId): MemoryReplicaStore => latest.get(node)!,
+  };
+}
+
 async function decided(
   client: ClusterClient,
   request: WriteRequest,
@@ -91,8 +105,11 @@ describe('one member', () => {
   let cluster: LocalCluster;
   let client: ClusterClient;
 
+  let stores: ReturnType<typeof storesToLookInto>;
+
   beforeEach(async () => {
-    cluster = new LocalCluster({ members: 1, openStores: lastingStores() });
+    stores = storesToLookInto();
+    cluster = new LocalCluster({ members: 1, openStores: stores.open });
     await cluster.startAll();
     client = cluster.client();
     await eventually('ready', () => client.notReady === undefined);
@@ -187,6 +204,37 @@ describe('one member', () => {
     expect(await decided(client, put('a', 'after'))).toMatchObject({ version: 2 });
   });
 
+  test('writes of one turn that do not all fit a full log are refused one by one, none half written', async () => {
+    const log = cluster.member(cluster.nodes[0]!).sequencer.log as MemoryLogStore;
+    log.setCapacity(log.sizeBytes + 1_000_000);
+    const big = 'x'.repeat(300_000);
+    const results = await Promise.all(
+      [1, 2, 3, 4].map((i) => client.write(put(`k${i}`, big), 2_000)),
+    );
+    const kinds = results.map((result) => (result.kind === 'failure' ? result.code : 'decided'));
+    expect(kinds.filter((kind) => kind === 'decided')).toHaveLength(3);
+    expect(['OVERLOADED', 'UNAVAILABLE']).toEqual(
+      expect.arrayContaining(kinds.filter((kind) => kind !== 'decided')),
+    );
+    log.setCapacity(Number.POSITIVE_INFINITY);
+  });
+
+  test('a store that stalls under load delays writes and goes on where it stood', async () => {
+    const store = stores.of(cluster.nodes[0]!);
+    for (let round = 0; round < 5; round++) {
+      store.setStalled(true);
+      const writes = Array.from({ length: 20 }, (_, i) =>
+        decided(client, put(`s${i}`, `${round}`)),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      const more = Array.from({ length: 20 }, (_, i) => decided(client, put(`t${i}`, `${round}`)));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      store.setStalled(false);
+      await Promise.all([...writes, ...more]);
+    }
+    expect(await client.get(get('s0'), 1_000)).toMatchObject({ entry: { version: 5 } });
+  });
+
   test('time to live ends by log time, with a revision of its own', async () => {
     await decided(client, put('brief', 'x', { ttlMs: 150 }));
     expect((await client.get(get('brief'), 1_000)).kind).toBe('found');
@@ -238,6 +286,19 @@ describe('a lossy bus', () => {
     await cluster.stopAll();
     expect(cluster.failures).toEqual([]);
   }, 60_000);
+});
+
+test('a gateway becomes ready also when every outcome takes longer than its retries', async () => {
+  const slow = (subject: string, deliver: () => void): void => {
+    if (subject.endsWith('.outcomes')) setTimeout(deliver, 400);
+    else deliver();
+  };
+  const cluster = new LocalCluster({ members: 1, openStores: lastingStores(), delivery: slow });
+  await cluster.startAll();
+  const client = cluster.client();
+  await eventually('ready', () => client.notReady === undefined, 3_000);
+  await cluster.stopAll();
+  expect(cluster.failures).toEqual([]);
 });
 
 describe('the same batch of the same session, proposed again', () => {

@@ -94,8 +94,9 @@ export async function startStandalone(
   const metricsServer = new MetricsServer(metrics);
   const metricsPort = await metricsServer.listen(config.host, config.metricsPort);
   shutdown.add('metrics', () => metricsServer.close());
-  await waitUntilReady(client, log);
-  if (client.notReady === undefined) await establish(context.disk, identity);
+  const established = untilReady(client).then(() => establish(context.disk, identity));
+  established.catch(context.onFatal);
+  await Promise.race([established, lateNotice(client, log)]);
   return {
     rest: `http://${config.host}:${gateway.httpPort}`,
     grpc: `${config.host}:${gateway.grpcPort}`,
@@ -200,13 +201,19 @@ async function startServices(
   shutdown.add('client', async () => client.stop());
 }
 
-async function waitUntilReady(client: ClusterClient, log: KvLogger): Promise<void> {
-  const deadlineMs = systemClock.monotonicMs() + READY_WAIT_MS;
-  while (client.notReady !== undefined) {
-    if (systemClock.monotonicMs() > deadlineMs) {
-      log.event('warn', 'serving, but not ready yet', { why: client.notReady });
-      return;
-    }
-    await new Promise((resolveWait) => setTimeout(resolveWait, READY_POLL_MS));
-  }
+/** Resolves when writes can be acknowledged, however long that takes. */
+async function untilReady(client: ClusterClient): Promise<void> {
+  while (client.notReady !== undefined) await pause(READY_POLL_MS);
+}
+
+/** The node serves what it can and says why it is not ready, e.g. on a full disk. */
+async function lateNotice(client: ClusterClient, log: KvLogger): Promise<void> {
+  await pause(READY_WAIT_MS);
+  if (client.notReady === undefined) return;
+  log.event('warn', 'serving, but not ready yet', { why: client.notReady });
+}
+
+/** Does not keep the process alive. */
+function pause(ms: number): Promise<void> {
+  return new Promise((done) => void setTimeout(done, ms).unref());
 }

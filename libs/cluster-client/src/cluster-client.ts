@@ -46,7 +46,7 @@ export interface ClusterClientOptions {
 }
 
 const QUEUED_REQUESTS_MAX = 16_384;
-const QUEUED_BYTES_MAX = 64 * 1024 * 1024;
+const HELD_BYTES_MAX = 64 * 1024 * 1024;
 const WAITING_READS_MAX = 65_536;
 const SESSION_TTL_MS = 60_000;
 
@@ -90,7 +90,7 @@ export class ClusterClient implements KvClient {
       gateway,
       random,
       queuedRequestsMax: QUEUED_REQUESTS_MAX,
-      queuedBytesMax: QUEUED_BYTES_MAX,
+      heldBytesMax: HELD_BYTES_MAX,
       sessionTtlMs: SESSION_TTL_MS,
     });
     this.#reader = new Reader({ ...shared, waitingReadsMax: WAITING_READS_MAX });

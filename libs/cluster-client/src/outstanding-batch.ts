@@ -5,11 +5,15 @@
  */
 import type { LogIndex } from '@kvstore/std';
 import type { Outcome } from '@kvstore/state-machine';
-import type { Failure } from '@kvstore/contract';
+import type { encodeCommand, Failure } from '@kvstore/contract';
 
-/** What waits for one command's outcome. Called exactly once. */
-export interface Waiting {
+/** One write on its way: its command and who waits for the outcome. */
+export interface PendingWrite {
+  readonly command: Parameters<typeof encodeCommand>[1];
+  /** Upper bound of its encoded size. */
+  readonly bytesMax: number;
   readonly deadlineMs: number;
+  /** Called exactly once. */
   readonly settle: (result: Outcome | Failure) => void;
 }
 
@@ -17,7 +21,9 @@ export interface OutstandingBatch {
   readonly batchNo: number;
   readonly bytes: Uint8Array;
   /** One per command, in order; undefined once told. */
-  readonly waiting: (Waiting | undefined)[];
+  readonly waiting: (PendingWrite | undefined)[];
+  /** Sum over its writes. */
+  readonly bytesMax: number;
   readonly earliestDeadlineMs: number;
   readonly latestDeadlineMs: number;
   /** Copies handed to the bus and not certainly refused: while above 0, it may be in the log. */
@@ -25,6 +31,7 @@ export interface OutstandingBatch {
   /** The leader's answer: in the log at this index. */
   committedAt: LogIndex | undefined;
   attempts: number;
+  queries: number;
   /** Not before this: back-off of the next attempt or the next outcome query. */
   nextActionMs: number;
   querying: boolean;

@@ -69,6 +69,8 @@ interface Waiting {
 }
 
 const ROUND_TIMEOUT_MS = 100;
+/** A storage that does not answer costs a read this much before another one is asked. */
+const ATTEMPT_MS_MAX = 500;
 const SWEEP_MS = 10;
 const RETRY_MS = 20;
 const RETRY_AFTER_MS = 1_000;
@@ -238,7 +240,8 @@ export class Reader {
       if (read.minRevision > minRevision) minRevision = read.minRevision;
       deadlineMs = Math.max(deadlineMs, read.deadlineMs);
     }
-    const waitMs = Math.max(1, Math.ceil(deadlineMs - clock.monotonicMs()));
+    const leftMs = Math.ceil(deadlineMs - clock.monotonicMs());
+    const waitMs = Math.max(1, Math.min(leftMs, ATTEMPT_MS_MAX));
     const body = encodeRead({
       minIndex,
       minRevision,

@@ -49,7 +49,7 @@ import {
 } from '@kvstore/std';
 import { decodeOutcomes, type Outcome } from '@kvstore/state-machine';
 import type { WriteRequest } from './kv-client.ts';
-import { type OutstandingBatch, settleAll, type Waiting } from './outstanding-batch.ts';
+import { type OutstandingBatch, type PendingWrite, settleAll } from './outstanding-batch.ts';
 import type { Routing } from './routing.ts';
 import { Session } from './session.ts';
 
@@ -63,18 +63,14 @@ export interface WriterOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly queuedRequestsMax: number;
-  readonly queuedBytesMax: number;
+  readonly heldBytesMax: number;
   readonly sessionTtlMs: number;
   readonly onFatal: (error: unknown) => void;
 }
 
-type Encodable = Parameters<typeof encodeCommand>[1];
+type Encodable = PendingWrite['command'];
 
-interface Queued extends Waiting {
-  readonly command: Encodable;
-  readonly bytesMax: number;
-}
-
+const KEEP_ALIVE_BYTES = 16;
 const SWEEP_MS = 10;
 const OUTCOME_PATIENCE_MS = 20;
 const REPROPOSE_MS = 250;
@@ -85,8 +81,9 @@ const RETRY_AFTER_MS = 1_000;
 
 export class Writer {
   readonly #options: WriterOptions;
-  #queue: Queued[] = [];
-  #queuedBytes = 0;
+  #queue: PendingWrite[] = [];
+  /** Of every write that is queued or outstanding. */
+  #heldBytes = 0;
   #flushing = false;
   readonly #outstanding = new Map<number, OutstandingBatch>();
   #session: Session | undefined;
@@ -133,7 +130,7 @@ export class Writer {
     const bytesMax = commandBytesMax(request);
     if (
       this.#queue.length >= this.#options.queuedRequestsMax ||
-      this.#queuedBytes + bytesMax > this.#options.queuedBytesMax
+      this.#heldBytes + bytesMax > this.#options.heldBytesMax
     ) {
       return Promise.resolve(overloaded());
     }
@@ -141,7 +138,7 @@ export class Writer {
     return new Promise((settle) => {
       const deadlineMs = this.#options.clock.monotonicMs() + timeoutMs;
       this.#queue.push({ command: request, bytesMax, deadlineMs, settle });
-      this.#queuedBytes += bytesMax;
+      this.#heldBytes += bytesMax;
       this.#scheduleFlush();
     });
   }
@@ -176,20 +173,21 @@ export class Writer {
     if (taken > 0) this.#queue = this.#queue.slice(taken);
   }
 
-  #send(session: Session, requests: readonly Queued[]): void {
+  #send(session: Session, requests: readonly PendingWrite[]): void {
     const batchNo = session.begin();
     const bytes = encodeBatch(session, batchNo, requests);
-    for (const request of requests) this.#queuedBytes -= request.bytesMax;
     const deadlines = requests.map((request) => request.deadlineMs);
     const batch: OutstandingBatch = {
       batchNo,
       bytes,
       waiting: requests.slice(),
+      bytesMax: bytesOf(requests),
       earliestDeadlineMs: Math.min(...deadlines),
       latestDeadlineMs: Math.max(...deadlines),
       copies: 0,
       committedAt: undefined,
       attempts: 0,
+      queries: 0,
       nextActionMs: 0,
       querying: false,
     };
@@ -250,7 +248,8 @@ export class Writer {
     leader: NodeId,
     reply: ProposeReply | 'not-sent' | 'no-answer',
   ): void {
-    if (!this.#outstanding.has(batch.batchNo) || reply === 'no-answer') return;
+    // Why by identity: a later session counts its batches from 1 again.
+    if (this.#outstanding.get(batch.batchNo) !== batch || reply === 'no-answer') return;
     const now = this.#options.clock.monotonicMs();
     if (reply === 'not-sent') {
       batch.copies -= 1;
@@ -332,10 +331,15 @@ export class Writer {
   }
 
   #finish(batch: OutstandingBatch, result: (place: number) => Outcome | Failure): void {
-    this.#outstanding.delete(batch.batchNo);
-    this.#session?.end(batch.batchNo);
+    this.#end(batch);
     settleAll(batch, result);
     if (this.#queue.length > 0) this.#scheduleFlush();
+  }
+
+  #end(batch: OutstandingBatch): void {
+    this.#outstanding.delete(batch.batchNo);
+    this.#session?.end(batch.batchNo);
+    this.#heldBytes -= batch.bytesMax;
   }
 
   /** The storage does not know our session: what was outstanding under it is unknown for ever. */
@@ -343,16 +347,21 @@ export class Writer {
     this.#session = undefined;
     const lost = [...this.#outstanding.values()];
     this.#outstanding.clear();
-    for (const batch of lost) settleAll(batch, commitUnknown);
+    this.#registration = undefined;
+    for (const batch of lost) {
+      this.#heldBytes -= batch.bytesMax;
+      settleAll(batch, commitUnknown);
+    }
     this.#register();
   }
 
   #query(batch: OutstandingBatch, session: Session): void {
     const { bus, frames, subjects, routing, clock } = this.#options;
     const storages = routing.storages();
-    const storage = storages[batch.attempts % Math.max(1, storages.length)];
+    const storage = storages[batch.queries % Math.max(1, storages.length)];
     batch.nextActionMs = clock.monotonicMs() + this.#backOff(1);
     if (storage === undefined || batch.committedAt === undefined) return;
+    batch.queries += 1;
     batch.querying = true;
     const body = encodeOutcomesQuery({
       session: session.id,
@@ -382,7 +391,8 @@ export class Writer {
     const { bus, frames, subjects, routing, gateway, clock, random } = this.#options;
     const { leader, home } = routing;
     if (leader === undefined || home === undefined) return;
-    const batchNo = 1 + random.below(0x7fff_ffff);
+    // Why the same number again: the first of several slow answers counts, and spare sessions expire.
+    const batchNo = this.#registration?.batchNo ?? 1 + random.below(0x7fff_ffff);
     this.#registration = { batchNo, sentAtMs: clock.monotonicMs() };
     const writer = new ByteWriter(64);
     beginBatch(writer, { session: 0, batchNo, doneBelow: 0, commands: 1 });
@@ -414,11 +424,13 @@ export class Writer {
   }
 
   #keepAlive(session: Session): void {
-    if (session.full || this.#options.routing.leader === undefined) return;
+    const { leader, home } = this.#options.routing;
+    if (session.full || leader === undefined || home === undefined) return;
     const deadlineMs = this.#options.clock.monotonicMs() + this.#options.sessionTtlMs;
     const settle = (): void => undefined;
-    this.#queuedBytes += 16;
-    this.#send(session, [{ command: { kind: 'keep-alive' }, bytesMax: 16, deadlineMs, settle }]);
+    this.#heldBytes += KEEP_ALIVE_BYTES;
+    const command: Encodable = { kind: 'keep-alive' };
+    this.#send(session, [{ command, bytesMax: KEEP_ALIVE_BYTES, deadlineMs, settle }]);
   }
 
   // --- deadlines and retries --------------------------------------------------------------------
@@ -441,17 +453,21 @@ export class Writer {
     const late = this.#queue.filter((queued) => queued.deadlineMs <= now);
     this.#queue = this.#queue.filter((queued) => queued.deadlineMs > now);
     for (const queued of late) {
-      this.#queuedBytes -= queued.bytesMax;
+      this.#heldBytes -= queued.bytesMax;
       queued.settle(this.#notSent());
     }
   }
 
   #sweepBatch(batch: OutstandingBatch, now: number): void {
     if (batch.earliestDeadlineMs <= now) {
+      if (batch.copies === 0) {
+        this.#takeBack(batch, now);
+        return;
+      }
       for (const [place, waiting] of batch.waiting.entries()) {
         if (waiting === undefined || waiting.deadlineMs > now) continue;
         batch.waiting[place] = undefined;
-        waiting.settle(batch.copies > 0 ? commitUnknown() : this.#notSent());
+        waiting.settle(commitUnknown());
       }
       if (batch.latestDeadlineMs <= now) {
         this.#finish(batch, commitUnknown);
@@ -461,6 +477,23 @@ export class Writer {
     if (now < batch.nextActionMs || batch.querying || this.#session === undefined) return;
     if (batch.committedAt === undefined) this.#propose(batch);
     else this.#query(batch, this.#session);
+  }
+
+  /**
+   * No copy of the batch is anywhere and somebody's time is up: the batch is given up, and who still
+   * has time goes back to the queue. Sending the same bytes again would apply what was just called
+   * certainly not applied.
+   */
+  #takeBack(batch: OutstandingBatch, now: number): void {
+    this.#end(batch);
+    const alive: PendingWrite[] = [];
+    for (const waiting of batch.waiting) {
+      if (waiting === undefined) continue;
+      if (waiting.deadlineMs > now) alive.push(waiting);
+      else waiting.settle(this.#notSent());
+    }
+    this.#heldBytes += bytesOf(alive);
+    this.#queue = [...alive, ...this.#queue];
   }
 
   #notSent(): Failure {
@@ -475,19 +508,27 @@ export class Writer {
   }
 }
 
+function bytesOf(requests: readonly PendingWrite[]): number {
+  return requests.reduce((sum, request) => sum + request.bytesMax, 0);
+}
+
 /** How many requests from `start` make the next batch: at least one. */
-function cutBatch(queue: readonly Queued[], start: number): number {
+function cutBatch(queue: readonly PendingWrite[], start: number): number {
   let bytes = 0;
   let count = 0;
   for (let i = start; i < queue.length && count < Limits.batchCommandsMax; i++) {
-    bytes += (queue[i] as Queued).bytesMax;
+    bytes += (queue[i] as PendingWrite).bytesMax;
     if (count > 0 && bytes > Limits.batchBytesMax) break;
     count += 1;
   }
   return count;
 }
 
-function encodeBatch(session: Session, batchNo: number, requests: readonly Queued[]): Uint8Array {
+function encodeBatch(
+  session: Session,
+  batchNo: number,
+  requests: readonly PendingWrite[],
+): Uint8Array {
   let capacity = 64;
   for (const request of requests) capacity += 4 + Math.min(request.bytesMax, 512);
   const writer = new ByteWriter(capacity);

@@ -79,7 +79,9 @@ export class CatchUp {
     }
     this.#pulling = true;
     this.#pullAll()
-      .catch((error: unknown) => this.#options.onFatal(error))
+      .catch((error: unknown) => {
+        if (!this.#stopped) this.#options.onFatal(error);
+      })
       .finally(() => {
         this.#pulling = false;
         if (!this.#stopped && this.#options.applied() < this.#target) this.#arm(PAUSE_MS);

@@ -202,9 +202,10 @@ export class Replica {
 
   async #offerPulled(entries: readonly LogEntry[]): Promise<void> {
     for (const entry of entries) {
+      if (this.#options.store.stalled) await this.#options.store.whenWritable();
+      // Why after the wait: entries held meanwhile may have been applied when it ended.
       if (this.#stopped) return;
       if (entry.index !== this.#options.store.applied.index + 1) continue;
-      if (this.#options.store.stalled) await this.#options.store.whenWritable();
       this.#apply({ entry, routes: [] });
     }
     this.#applyHeld();

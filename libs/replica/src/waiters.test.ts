@@ -54,6 +54,16 @@ describe('waiters', () => {
     expect(time.timers).toBe(0);
   });
 
+  test('for a revision leave places for those that wait for an index', () => {
+    const time = new HandTime();
+    const waiters = new Waiters(time, time);
+    let taken = 0;
+    while (taken < 10_000 && waiters.add(at(0, 9), 100, () => undefined)) taken += 1;
+    expect(taken).toBe(2048);
+    expect(waiters.add(at(5, 0), 100, () => undefined)).toBe(true);
+    waiters.close();
+  });
+
   test('give up at their deadline and when the replica stops, and are bounded', () => {
     const time = new HandTime();
     const waiters = new Waiters(time, time);

@@ -16,6 +16,8 @@ interface Waiter {
 }
 
 const WAITERS_MAX = 4096;
+/** Who waits for a revision, which may never come, leaves places for who waits for an index. */
+const REVISION_WAITERS_MAX = 2048;
 const SWEEP_MS = 5;
 
 export class Waiters {
@@ -38,7 +40,8 @@ export class Waiters {
 
   /** False when too many wait already: `done` is not called then. */
   add(awaited: Awaited, waitMs: number, done: (reached: boolean) => void): boolean {
-    if (this.#waiting.length >= WAITERS_MAX) return false;
+    const max = awaited.revision > 0 ? REVISION_WAITERS_MAX : WAITERS_MAX;
+    if (this.#waiting.length >= max) return false;
     this.#waiting.push({ awaited, deadlineMs: this.#clock.monotonicMs() + waitMs, done });
     this.#sweeper ??= this.#timers.every(SWEEP_MS, () => this.#sweep());
     return true;

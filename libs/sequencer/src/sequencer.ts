@@ -107,6 +107,7 @@ const RESERVED_ROOM_BYTES = 64 * 1024;
 const RECORD_OVERHEAD_BYTES = 256;
 /** A queue above this does not wait for room as a whole; its entries are refused one by one. */
 const ROOM_AWAITED_BYTES_MAX = 4 * 1024 * 1024;
+const ROOM_AWAITED_MS_MAX = 1_000;
 const CLOCK_ENTRY_PERIOD_MS = 500;
 
 export interface SequencerCounters {
@@ -144,6 +145,7 @@ export class Sequencer {
   #commitIndex: LogIndex = logIndex(0);
   #lastClockEntry: LogIndex = logIndex(0);
   #lastClockEntryAtMs = 0;
+  #roomAwaitedFromMs: number | undefined;
   #nextRead = 1;
   #advancing = false;
   #stopped = false;
@@ -293,6 +295,9 @@ export class Sequencer {
   }
 
   #carryOut(ready: Ready): void {
+    // Why first: what is pending from an earlier leadership may be overwritten by these entries, and
+    // must not be called committed.
+    if (ready.softState !== undefined) this.#become(ready.softState);
     for (const entry of ready.append) this.#observeStamp(entry);
     this.#writer.write(ready.hardState, ready.append);
     for (const message of ready.messages) {
@@ -307,7 +312,6 @@ export class Sequencer {
       this.#answerRead(context, { kind: 'not-leader', leader: undefined });
     }
     for (const load of ready.loads) void this.#load(load.to, load.from, load.maxBytes);
-    if (ready.softState !== undefined) this.#become(ready.softState);
   }
 
   #commit(commitIndex: LogIndex, entries: readonly Entry[]): void {
@@ -324,7 +328,11 @@ export class Sequencer {
   #become(soft: SoftState): void {
     const led = this.#soft.role === Role.leader;
     this.#soft = soft;
-    if (soft.role === Role.leader && !led) this.counters.electionsWon += 1;
+    if (soft.role === Role.leader && !led) {
+      this.counters.electionsWon += 1;
+      // A clock entry of an earlier leadership may never have been committed.
+      this.#lastClockEntry = logIndex(0);
+    }
     if (soft.role !== Role.leader && led) this.#proposals.abandon();
   }
 
@@ -339,8 +347,13 @@ export class Sequencer {
       this.#raft.loaded(to, { index: previousIndex, term, chain }, entries);
       this.#advance();
     } catch (error) {
-      this.#options.onFatal(error);
+      this.#failUnlessStopped(error);
     }
+  }
+
+  /** Stopping closes the log under whoever still reads it. */
+  #failUnlessStopped(error: unknown): void {
+    if (!this.#stopped) this.#options.onFatal(error);
   }
 
   /** Only what is committed in the leader's own term is marked: before that it knows no commit. */
@@ -379,7 +392,10 @@ export class Sequencer {
       this.#options.timers.after(this.#config.tickMs, () => this.#propose());
       return;
     }
-    for (const proposals of this.#proposals.drain()) this.#proposeEntry(proposals);
+    let proposedBytes = 0;
+    for (const proposals of this.#proposals.drain()) {
+      proposedBytes += this.#proposeEntry(proposals, proposedBytes);
+    }
     this.#advance();
   }
 
@@ -387,35 +403,50 @@ export class Sequencer {
   #roomIsComing(): boolean {
     const { log } = this.#options;
     const needed = this.#proposals.queueBytes + RECORD_OVERHEAD_BYTES + RESERVED_ROOM_BYTES;
-    return (
-      log.roomBytes < needed && log.spaceError === undefined && needed < ROOM_AWAITED_BYTES_MAX
-    );
+    const hoped = log.spaceError === undefined && needed < ROOM_AWAITED_BYTES_MAX;
+    if (log.roomBytes >= needed || !hoped) {
+      this.#roomAwaitedFromMs = undefined;
+      return false;
+    }
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#roomAwaitedFromMs ??= nowMs;
+    return nowMs - this.#roomAwaitedFromMs < ROOM_AWAITED_MS_MAX;
   }
 
-  #proposeEntry(proposals: readonly Proposal[]): void {
+  /**
+   * `proposedBytes`: of this turn, not yet handed to the log and so not yet missing from its room.
+   * Returns what this entry adds to them.
+   */
+  #proposeEntry(proposals: readonly Proposal[], proposedBytes: number): number {
     const body = encodeEntryBody(
       this.#clusterClock.stamp(),
       proposals.map((proposal) => proposal.batch),
     );
-    const refusal = this.#refusal(body.length);
+    const bytes = body.length + RECORD_OVERHEAD_BYTES;
+    const refusal = this.#refusal(proposedBytes + bytes);
     if (refusal !== undefined) {
       answerAll(proposals, { kind: 'refused', reason: refusal });
-      return;
+      return 0;
     }
     const proposed = this.#raft.propose(body);
     if (proposed.kind === 'appended') {
       this.counters.batchesProposed += proposals.length;
       this.#proposals.appended(proposed.index, proposals);
-    } else if (proposed.kind === 'overloaded') {
-      answerAll(proposals, { kind: 'refused', reason: RefusalReason.overloaded });
-    } else {
-      answerAll(proposals, { kind: 'not-leader', leader: proposed.leader });
+      return bytes;
     }
+    const overloaded = proposed.kind === 'overloaded';
+    answerAll(
+      proposals,
+      overloaded
+        ? { kind: 'refused', reason: RefusalReason.overloaded }
+        : { kind: 'not-leader', leader: proposed.leader },
+    );
+    return 0;
   }
 
-  #refusal(bodyBytes: number): RefusalReason | undefined {
+  #refusal(bytes: number): RefusalReason | undefined {
     const { log } = this.#options;
-    if (log.roomBytes < bodyBytes + RECORD_OVERHEAD_BYTES + RESERVED_ROOM_BYTES) {
+    if (log.roomBytes < bytes + RESERVED_ROOM_BYTES) {
       return log.spaceError === undefined ? RefusalReason.overloaded : RefusalReason.diskFull;
     }
     const applied = this.#storages.medianApplied();
@@ -464,12 +495,15 @@ export class Sequencer {
     const pull = this.#frames.receive(message.payload, FrameKind.pull, decodePull)?.body;
     if (pull === undefined || pull.from === 0) return;
     this.#servePull(message, pull.from, Math.min(pull.maxBytes, this.#config.pullBytesMax)).catch(
-      (error: unknown) => this.#options.onFatal(error),
+      (error: unknown) => this.#failUnlessStopped(error),
     );
   }
 
   async #servePull(message: BusMessage, from: LogIndex, maxBytes: number): Promise<void> {
-    const commitIndex = this.#commitIndex;
+    // Why also durable: while a conflicting suffix waits to be replaced on disk, the log still
+    // holds the old one, and the new one may be committed already.
+    const { durableIndex } = this.#raft.status();
+    const commitIndex = logIndex(Math.min(this.#commitIndex, durableIndex));
     const stored = from > commitIndex ? [] : await this.#options.log.read(from, maxBytes);
     const entries = withinFrame(stored.filter((entry) => entry.index <= commitIndex));
     this.counters.pullsServed += 1;
