@@ -1,8 +1,8 @@
 /** A full disk: writes are refused with a clear error, nothing is lost, and it goes on by itself. */
-import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { killLeftovers, NodeProcess } from '../support/node-process.ts';
+import { mountTmpfs } from '../support/tmpfs.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const VALUE_BYTES = 200_000;
@@ -21,7 +21,7 @@ test('a disk that fills up refuses writes with 503 or 507, serves reads, loses n
   const directory = temporaryDirectory();
   const data = join(directory.path, 'data');
   mkdirSync(data);
-  expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=80m', 'tmpfs', data]).status).toBe(0);
+  const { unmount } = mountTmpfs(data, 'size=80m');
   try {
     const node = await NodeProcess.start({ dataDir: directory.path });
     // Somebody else's file takes the rest of the disk.
@@ -66,7 +66,7 @@ test('a disk that fills up refuses writes with 503 or 507, serves reads, loses n
     await again.kill();
   } finally {
     killLeftovers();
-    spawnSync('umount', ['-l', data]);
+    unmount();
     directory.remove();
   }
 }, 60_000);

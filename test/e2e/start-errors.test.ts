@@ -1,11 +1,11 @@
 /** What keeps a node from starting is one line that says what and what to do, and a failing code. */
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { killLeftovers, NodeProcess } from '../support/node-process.ts';
+import { mountTmpfs } from '../support/tmpfs.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 describe('a node that cannot start', () => {
@@ -75,12 +75,11 @@ describe('a node that cannot start', () => {
   test('because the data directory cannot be written to says so', async () => {
     const data = join(directory.path, 'data');
     mkdirSync(data);
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro,size=1m', 'tmpfs', data]);
-    expect(mounted.status).toBe(0);
+    const { unmount } = mountTmpfs(data, 'ro,size=1m');
     try {
       expect(await refusal()).toContain('DATA_DIR_NOT_WRITABLE');
     } finally {
-      spawnSync('umount', [data]);
+      unmount();
     }
   });
 
@@ -88,7 +87,7 @@ describe('a node that cannot start', () => {
     const node = await NodeProcess.start({ dataDir: directory.path });
     await fetch(node.url('a'), { method: 'PUT', body: 'x' });
     await node.stop();
-    spawnSync('rm', ['-r', join(directory.path, 'data/standalone/consensus/g0/log')]);
+    rmSync(join(directory.path, 'data/standalone/consensus/g0/log'), { recursive: true });
     expect(await refusal()).toContain('DATA_DIR_DAMAGED');
   });
 });

@@ -5,28 +5,8 @@ import {
   type PutRequest,
   type WriteRequest,
 } from '@kvstore/cluster-client';
-import {
-  appendCommand,
-  beginBatch,
-  decodeOutcomesFrame,
-  decodeProposeReply,
-  encodeCommand,
-  encodeOutcomesQuery,
-  encodePropose,
-  FrameCodec,
-  FrameKind,
-  Subjects,
-} from '@kvstore/contract';
-import {
-  ByteWriter,
-  encodeUtf8,
-  logIndex,
-  type NodeId,
-  revision,
-  SeededRandom,
-  term,
-} from '@kvstore/std';
-import { decodeOutcomes, type Outcome } from '@kvstore/state-machine';
+import { encodeUtf8, type NodeId, revision, SeededRandom } from '@kvstore/std';
+import type { Outcome } from '@kvstore/state-machine';
 import {
   eventually,
   LocalCluster,
@@ -35,6 +15,7 @@ import {
   MemoryReplicaStore,
   type MemberStores,
 } from '@kvstore/testing';
+import { RawGateway } from '../support/raw-gateway.ts';
 
 const put = (key: string, value: string, more: Partial<PutRequest> = {}): PutRequest => ({
   kind: 'put',
@@ -301,75 +282,26 @@ test('a gateway becomes ready also when every outcome takes longer than its retr
   expect(cluster.failures).toEqual([]);
 });
 
-describe('the same batch of the same session, proposed again', () => {
-  test('applies nothing twice, also after a restart', async () => {
-    const cluster = new LocalCluster({ members: 1, openStores: lastingStores() });
-    await cluster.startAll();
-    const node = cluster.nodes[0]!;
-    const subjects = new Subjects('test', 'g0');
-    const frames = new FrameCodec({
-      ...cluster.identity,
-      sender: { role: 'gateway', name: 'raw', incarnation: 1 },
-    });
-    const propose = async (
-      session: number,
-      batchNo: number,
-      commands: readonly Parameters<typeof encodeCommand>[1][],
-    ): Promise<number> => {
-      const writer = new ByteWriter(64);
-      beginBatch(writer, { session, batchNo, doneBelow: 1, commands: commands.length });
-      for (const command of commands) appendCommand(writer, (into) => encodeCommand(into, command));
-      const body = encodePropose({ route: { home: node, gateway: 'raw' }, batch: writer.finish() });
-      const answer = await cluster.bus.request(
-        subjects.consensus(node, 'propose'),
-        frames.seal(FrameKind.propose, term(0), body),
-        5_000,
-      );
-      const reply = decodeProposeReply(frames.open(answer, FrameKind.proposeReply)!.body);
-      if (reply.kind !== 'committed') throw new Error(reply.kind);
-      return reply.index;
-    };
-    const outcomeOf = async (session: number, batchNo: number, index: number): Promise<Outcome> => {
-      const body = encodeOutcomesQuery({ session, minIndex: logIndex(index), batches: [batchNo] });
-      const answer = await cluster.bus.request(
-        subjects.storage(node, 'outcomes'),
-        frames.seal(FrameKind.outcomesQuery, term(0), body),
-        5_000,
-      );
-      const { batches } = decodeOutcomesFrame(frames.open(answer, FrameKind.outcomes)!.body);
-      const batch = decodeOutcomes(batches[0]!.bytes);
-      if (batch.kind !== 'applied') throw new Error(batch.kind);
-      return batch.outcomes[0]!;
-    };
-    await eventually('leader', () => cluster.leader !== undefined);
+test('the same batch of the same session applies nothing twice, also after a restart', async () => {
+  const cluster = new LocalCluster({ members: 1, openStores: lastingStores() });
+  await cluster.startAll();
+  const node = cluster.nodes[0]!;
+  const gateway = new RawGateway(cluster);
+  await eventually('leader', () => cluster.leader !== undefined);
+  const session = await gateway.register();
 
-    let session = 0;
-    cluster.bus.subscribe(subjects.gatewayOutcomes('raw'), ({ payload }) => {
-      const { batches } = decodeOutcomesFrame(frames.open(payload, FrameKind.outcomes)!.body);
-      const decoded = decodeOutcomes(batches[0]!.bytes);
-      const outcome = decoded.kind === 'applied' ? decoded.outcomes[0] : undefined;
-      if (outcome?.kind === 'session-registered') session = outcome.session;
-    });
-    await propose(0, 77, [{ kind: 'register-session', ttlMs: 60_000 }]);
-    await eventually('registered', () => session !== 0);
+  const first = await gateway.decide(session, 1, put('a', 'one'));
+  expect(first).toMatchObject({ kind: 'put', version: 1 });
+  expect(await gateway.decide(session, 1, put('a', 'one'))).toEqual(first);
 
-    const first = await outcomeOf(session, 1, await propose(session, 1, [put('a', 'one')]));
-    expect(first).toMatchObject({ kind: 'put', version: 1 });
-    expect(await outcomeOf(session, 1, await propose(session, 1, [put('a', 'one')]))).toEqual(
-      first,
-    );
-
-    await cluster.stop(node);
-    await cluster.start(node);
-    await eventually('leader', () => cluster.leader !== undefined);
-    expect(await outcomeOf(session, 1, await propose(session, 1, [put('a', 'one')]))).toEqual(
-      first,
-    );
-    const second = await outcomeOf(session, 2, await propose(session, 2, [put('a', 'two')]));
-    expect(second).toMatchObject({ kind: 'put', version: 2 });
-    await cluster.stopAll();
-    expect(cluster.failures).toEqual([]);
-  });
+  await cluster.stop(node);
+  await cluster.start(node);
+  await eventually('leader', () => cluster.leader !== undefined);
+  expect(await gateway.decide(session, 1, put('a', 'one'))).toEqual(first);
+  const second = await gateway.decide(session, 2, put('a', 'two'));
+  expect(second).toMatchObject({ kind: 'put', version: 2 });
+  await cluster.stopAll();
+  expect(cluster.failures).toEqual([]);
 });
 
 describe('three members', () => {
