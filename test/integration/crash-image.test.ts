@@ -6,9 +6,9 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeDisk, openHardState, openSegmentedLog } from '@kvstore/disk';
 import { openLsmEngine } from '@kvstore/sqlite';
-import { encodeUtf8 } from '@kvstore/std';
 import { filterPrefixLength } from '@kvstore/state-machine';
 import { eventually, LocalCluster, type MemberStores, realTimers } from '@kvstore/testing';
+import { put } from '../support/put-request.ts';
 import { RawGateway } from '../support/raw-gateway.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -40,19 +40,6 @@ async function startOn(root: string): Promise<LocalCluster> {
   await eventually('leader', () => cluster.leader !== undefined);
   return cluster;
 }
-
-const put = (key: string, value: string) => ({
-  kind: 'put' as const,
-  namespace: 'default',
-  key: encodeUtf8(key),
-  value: encodeUtf8(value),
-  contentType: 'text/plain',
-  tags: [],
-  ttlMs: undefined,
-  conditions: [],
-  principal: 'anonymous',
-  idempotencyKey: undefined,
-});
 
 test('a retry with the same session and batch applies nothing twice on what a kill left', async () => {
   const directory = temporaryDirectory();

@@ -1,10 +1,5 @@
 /** The whole path in one process: client, sequencer, replica over a bus that may lose and double. */
-import {
-  type ClusterClient,
-  type GetRequest,
-  type PutRequest,
-  type WriteRequest,
-} from '@kvstore/cluster-client';
+import { type ClusterClient, type GetRequest, type WriteRequest } from '@kvstore/cluster-client';
 import { encodeUtf8, type NodeId, revision, SeededRandom } from '@kvstore/std';
 import type { Outcome } from '@kvstore/state-machine';
 import {
@@ -15,21 +10,8 @@ import {
   MemoryReplicaStore,
   type MemberStores,
 } from '@kvstore/testing';
+import { put } from '../support/put-request.ts';
 import { RawGateway } from '../support/raw-gateway.ts';
-
-const put = (key: string, value: string, more: Partial<PutRequest> = {}): PutRequest => ({
-  kind: 'put',
-  namespace: 'default',
-  key: encodeUtf8(key),
-  value: encodeUtf8(value),
-  contentType: 'text/plain',
-  tags: [],
-  ttlMs: undefined,
-  conditions: [],
-  principal: 'anonymous',
-  idempotencyKey: undefined,
-  ...more,
-});
 
 const get = (key: string, more: Partial<GetRequest> = {}): GetRequest => ({
   namespace: 'default',
@@ -331,4 +313,25 @@ describe('three members', () => {
     await cluster.stopAll();
     expect(cluster.failures).toEqual([]);
   }, 60_000);
+
+  test('one that starts late gets the log from the first entry of a leader that has restarted', async () => {
+    const cluster = new LocalCluster({ members: 3, openStores: lastingStores() });
+    const [first, second, late] = cluster.nodes as [NodeId, NodeId, NodeId];
+    await cluster.start(first);
+    await cluster.start(second);
+    const client = cluster.client();
+    await eventually('ready', () => client.notReady === undefined);
+    for (let i = 0; i < 10; i++) await decided(client, put(`k${i}`, 'v'));
+    for (const node of [first, second]) await cluster.stop(node);
+    for (const node of [first, second]) await cluster.start(node);
+    await eventually('leader', () => cluster.leader !== undefined);
+    await cluster.start(late);
+    const lastIndex = (node: NodeId): number => cluster.member(node).sequencer.status().lastIndex;
+    await eventually(
+      'caught up',
+      () => lastIndex(late) > 10 && lastIndex(late) === lastIndex(first),
+    );
+    await cluster.stopAll();
+    expect(cluster.failures).toEqual([]);
+  });
 });

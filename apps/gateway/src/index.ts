@@ -1,4 +1,5 @@
 /** gateway: the public API's protocol edges over a `KvClient`. Stateless. */
+export { observeClient } from './client-metrics.ts';
 export { Gateway } from './gateway.ts';
 export type { GatewayOptions } from './gateway.ts';
 export { GatewayModule } from './gateway.module.ts';

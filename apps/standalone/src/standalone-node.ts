@@ -10,7 +10,7 @@ import { MemoryBus } from '@kvstore/bus';
 import { ClusterClient } from '@kvstore/cluster-client';
 import { ConsensusModule, observeConsensus, SEQUENCER } from '@kvstore/consensus';
 import { NodeDisk } from '@kvstore/disk';
-import { Gateway } from '@kvstore/gateway';
+import { Gateway, observeClient } from '@kvstore/gateway';
 import {
   beginIncarnation,
   clusterSecret,
@@ -86,6 +86,7 @@ export async function startStandalone(
         await startServices({ sequencer, replica, client }, log, shutdown);
         observeConsensus(metrics, sequencer, GROUP);
         observeStorage(metrics, replica, GROUP);
+        observeClient(metrics, client, GATEWAY);
         return client;
       },
     },

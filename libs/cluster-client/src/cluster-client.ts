@@ -100,6 +100,14 @@ export class ClusterClient implements KvClient {
     return this.#frames;
   }
 
+  get outstandingBatches(): number {
+    return this.#writer.outstandingBatches;
+  }
+
+  get waitingReads(): number {
+    return this.#reader.waiting;
+  }
+
   start(): void {
     this.#routing.start();
     this.#writer.start();

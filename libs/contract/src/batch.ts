@@ -40,11 +40,6 @@ export function appendCommand(writer: ByteWriter, encode: (writer: ByteWriter) =
   writer.patchU32(at, writer.length - at - 4);
 }
 
-/** The header of an encoded batch; throws `DecodeError`. All that a leader reads. */
-export function readBatchHeader(batch: Uint8Array): BatchHeader {
-  return header(new ByteReader(batch));
-}
-
 /**
  * True when the batch is well-formed down to its command lengths and within the cut rules, so that
  * a leader may put it into an entry. Commands stay opaque.
@@ -83,7 +78,7 @@ function header(reader: ByteReader): BatchHeader {
 }
 
 /** Number of commands of an encoded batch, without decoding anything else. */
-export function batchCommands(batch: Uint8Array): number {
+function batchCommands(batch: Uint8Array): number {
   return ((batch[COUNT_OFFSET] as number) << 8) | (batch[COUNT_OFFSET + 1] as number);
 }
 

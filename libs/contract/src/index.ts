@@ -5,14 +5,12 @@
  */
 export {
   appendCommand,
-  batchCommands,
   beginBatch,
   cutEntry,
   decodeBatch,
   decodeEntryBody,
   encodeEntryBody,
   isProposableBatch,
-  readBatchHeader,
 } from './batch.ts';
 export type { BatchHeader, EntryBody } from './batch.ts';
 export { decodeBeacon, encodeBeacon } from './beacon.ts';

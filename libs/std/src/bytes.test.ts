@@ -1,12 +1,5 @@
 import fc from 'fast-check';
-import {
-  ByteReader,
-  ByteWriter,
-  compareBytes,
-  concatBytes,
-  DecodeError,
-  equalBytes,
-} from './bytes.ts';
+import { ByteReader, ByteWriter, compareBytes, DecodeError, equalBytes } from './bytes.ts';
 import { InvariantError } from './assert.ts';
 
 const bytes = fc.uint8Array({ maxLength: 40 });
@@ -21,14 +14,6 @@ describe('byte strings', () => {
     );
     expect(compareBytes(new Uint8Array([1]), new Uint8Array([1, 0]))).toBeLessThan(0);
     expect(compareBytes(new Uint8Array([0x7f]), new Uint8Array([0x80]))).toBeLessThan(0);
-  });
-
-  test('concatenation keeps every byte in order', () => {
-    fc.assert(
-      fc.property(fc.array(bytes), (parts) => {
-        expect(Buffer.compare(concatBytes(parts), Buffer.concat(parts))).toBe(0);
-      }),
-    );
   });
 });
 

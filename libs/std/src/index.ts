@@ -3,14 +3,7 @@
  * randomness, and the ports for time and files. Pure: no `node:*`, no dependency, no global state.
  */
 export { assert, assertNever, InvariantError } from './assert.ts';
-export {
-  ByteReader,
-  ByteWriter,
-  compareBytes,
-  concatBytes,
-  DecodeError,
-  equalBytes,
-} from './bytes.ts';
+export { ByteReader, ByteWriter, compareBytes, DecodeError, equalBytes } from './bytes.ts';
 export { nextChain } from './chain.ts';
 export type { Clock, Timer, Timers } from './clock.ts';
 export { crc32c } from './crc32c.ts';

@@ -1,0 +1,33 @@
+/** The cluster client's own numbers as metrics; read when somebody scrapes. */
+import type { ClusterClient } from '@kvstore/cluster-client';
+import type { MetricRegistry } from '@kvstore/nest-kit';
+
+export function observeClient(
+  metrics: MetricRegistry,
+  client: ClusterClient,
+  gateway: string,
+): void {
+  const labels = { gateway };
+  metrics.gauge(
+    'kvstore_gateway_outstanding_batches',
+    'Batches whose outcome is not known yet.',
+    () => client.outstandingBatches,
+    labels,
+  );
+  metrics.gauge(
+    'kvstore_gateway_waiting_reads',
+    'Reads that have not been answered yet.',
+    () => client.waitingReads,
+    labels,
+  );
+  metrics.observe(
+    'counter',
+    'kvstore_gateway_frames_refused_total',
+    'Frames refused, by reason.',
+    () =>
+      Array.from(client.frames.refused, ([reason, value]) => ({
+        value,
+        labels: { ...labels, reason },
+      })),
+  );
+}
