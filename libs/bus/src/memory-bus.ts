@@ -85,6 +85,9 @@ export class MemoryBus implements Bus {
     };
   }
 
+  /** There is no connection to give up. */
+  reconnect(): void {}
+
   /** Requests under way end as timed out: they may have been handled. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -1,7 +1,7 @@
 /**
  * The one port between services: bytes in, bytes out, at most once. Messages may be lost, delayed,
  * reordered between subjects and duplicated; nothing is promised that NATS core does not promise.
- * Adapters: `memory` and (with the cluster) `nats`, held to one contract suite.
+ * Adapters: `memory` and `nats`, held to one contract suite.
  */
 export interface BusMessage {
   readonly subject: string;
@@ -32,7 +32,22 @@ export interface Bus {
   request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
   /** Messages of one subject arrive in the order in which one sender published them. */
   subscribe(subject: string, handler: (message: BusMessage) => void): BusSubscription;
+  /**
+   * Gives the connection up and dials again, for a caller that knows it to be dead while it looks
+   * alive. Subscriptions come back; requests under way end as TIMEOUT. Nothing to do without one.
+   */
+  reconnect(): void;
   close(): Promise<void>;
+}
+
+/**
+ * A service's two ways onto the bus. Votes, heartbeats, marks and beacons travel on `control`, so
+ * that no bulk of entries, batches and answers ever holds them up; on NATS they are two connections,
+ * in one process they are the same bus.
+ */
+export interface Lanes {
+  readonly data: Bus;
+  readonly control: Bus;
 }
 
 export type BusErrorCode = 'NO_RESPONDERS' | 'NOT_SENT' | 'TIMEOUT';

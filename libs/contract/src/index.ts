@@ -16,7 +16,14 @@ export type { BatchHeader, EntryBody } from './batch.ts';
 export { decodeBeacon, encodeBeacon } from './beacon.ts';
 export type { Beacon } from './beacon.ts';
 export { BusError } from './bus.ts';
-export type { Bus, BusErrorCode, BusMessage, BusStatus, BusSubscription } from './bus.ts';
+export type {
+  Bus,
+  BusErrorCode,
+  BusMessage,
+  BusStatus,
+  BusSubscription,
+  Lanes,
+} from './bus.ts';
 export {
   commandBytesMax,
   decodeCommand,

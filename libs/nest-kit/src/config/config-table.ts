@@ -7,6 +7,8 @@ import {
   byteSize,
   integer,
   name,
+  names,
+  natsUrls,
   oneOf,
   port,
   secret,
@@ -47,6 +49,21 @@ export const configTable = {
     'Key of the message authentication between the processes of a cluster; generated into the data directory when unset.',
   ),
   nodeId: row('node_id', name, 'node-1', 'Name of this member, unique in the cluster.'),
+  gatewayName: row('gateway_name', name, 'gateway-1', 'Name of this gateway, unique in the cluster.'),
+  initialCluster: row(
+    'initial_cluster',
+    names,
+    'node-1,node-2,node-3',
+    'The members that found the cluster, comma-separated; one node alone ignores it.',
+  ),
+  natsUrl: row(
+    'nats_url',
+    natsUrls,
+    'nats://127.0.0.1:4222',
+    'Addresses of the nats-servers, comma-separated; one node alone needs none.',
+  ),
+  natsUser: optionalRow('nats_user', text('user'), 'User at the nats-server; unset: none.'),
+  natsPassword: secretRow('nats_password', 'Password of nats_user.'),
   host: row('host', text('address'), '127.0.0.1', 'Address that all ports are bound to.'),
   httpPort: row('http_port', port, '8080', 'Port of the REST API; 0 takes a free one.'),
   grpcPort: row('grpc_port', port, '9090', 'Port of the gRPC API; 0 takes a free one.'),
@@ -82,10 +99,11 @@ export type ConfigField = keyof Table;
 
 type ValueOf<Row> = Row extends OptionRow<infer T> ? T : never;
 
-/** The validated configuration. `clusterSecret` is undefined when unset. */
+/** The validated configuration. Options without a default are undefined when unset. */
 export type Config = {
-  readonly [Field in Exclude<ConfigField, 'clusterSecret'>]: ValueOf<Table[Field]>;
-} & { readonly clusterSecret: string | undefined };
+  readonly [Field in Exclude<ConfigField, OptionalField>]: ValueOf<Table[Field]>;
+} & { readonly [Field in OptionalField]: string | undefined };
+type OptionalField = 'clusterSecret' | 'natsUser' | 'natsPassword';
 
 /** `KVSTORE_` variables that others read (scripts, tests, an orchestrator): not errors here. */
 export const variablesKnownElsewhere: readonly (string | RegExp)[] = [
@@ -137,6 +155,10 @@ export function flagOf(option: AnyRow): string {
 
 function row<T>(key: string, type: OptionType<T>, defaultText: string, doc: string): OptionRow<T> {
   return { key, section: undefined, type, default: defaultText, secret: false, doc };
+}
+
+function optionalRow<T>(key: string, type: OptionType<T>, doc: string): OptionRow<T> {
+  return { key, section: undefined, type, default: undefined, secret: false, doc };
 }
 
 function badgerRow<T>(

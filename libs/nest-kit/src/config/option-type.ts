@@ -61,6 +61,36 @@ export const name = optionType('name', 'a name of [a-z0-9][a-z0-9-]{0,31}', (val
   isNodeId(value) ? (value as string) : undefined,
 );
 
+const NAMES_MAX = 31;
+
+/** A list of distinct names. */
+export const names = optionType(
+  'name,…',
+  `1..${NAMES_MAX} distinct names of [a-z0-9][a-z0-9-]{0,31}, comma-separated`,
+  (value) => {
+    const list = value.split(',').map((each) => each.trim());
+    const valid = list.every(isNodeId) && list.length <= NAMES_MAX;
+    return valid && new Set(list).size === list.length ? (list as readonly string[]) : undefined;
+  },
+);
+
+/** `nats://host:port`, one or more; a user and password in them would end up in logs. */
+export const natsUrls = optionType(
+  'url,…',
+  'addresses like nats://127.0.0.1:4222, comma-separated, without user and password',
+  (value) => {
+    const list = value.split(',').map((each) => each.trim());
+    return list.every(isNatsUrl) ? (list as readonly string[]) : undefined;
+  },
+);
+
+function isNatsUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const url = new URL(value);
+  const plain = url.username === '' && url.password === '' && /^\/?$/.test(url.pathname);
+  return url.protocol === 'nats:' && url.hostname !== '' && plain && url.search === '';
+}
+
 const SECRET_LENGTH_MIN = 16;
 
 /** At least 16 characters, so that a mistyped file name does not become a guessable secret. */
