@@ -4,7 +4,7 @@ const layers = [
   ['raft', 'lsm', 'state-machine'],
   ['contract'],
   ['sequencer', 'replica', 'cluster-client'],
-  ['disk', 'sqlite', 'bus'],
+  ['disk', 'sqlite', 'bus', 'event-log'],
   ['nest-kit'],
 ];
 const above = (layer) =>

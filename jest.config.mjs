@@ -6,6 +6,7 @@ export default {
   maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/(libs|apps)/[^/]+/dist/'],
+  globalSetup: '<rootDir>/scripts/jest-global-setup.mjs',
   reporters: ['default', '<rootDir>/scripts/jest-summary.mjs'],
   transform: {
     '^.+\\.ts$': [

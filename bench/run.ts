@@ -1,8 +1,15 @@
 /** `npm run bench -- NAME`: one benchmark; JSON on stdout, a table on stderr. */
+import { benchIdle } from './idle.ts';
+import { UsageError } from './options.ts';
+import { benchPeers } from './peers.ts';
 import { benchRest } from './rest.ts';
+import { benchStart } from './start.ts';
 
 const benchmarks: Readonly<Record<string, (args: readonly string[]) => Promise<unknown>>> = {
   rest: benchRest,
+  peers: benchPeers,
+  idle: benchIdle,
+  start: benchStart,
 };
 
 const [name, ...args] = process.argv.slice(2);
@@ -13,5 +20,11 @@ if (benchmark === undefined) {
   );
   process.exit(2);
 }
-const report = await benchmark(args);
-process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+try {
+  const report = await benchmark(args);
+  process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}

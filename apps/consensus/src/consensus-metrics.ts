@@ -43,6 +43,16 @@ export function observeConsensus(
     () => counters.proposalsRefused,
   );
   counter('read_index_requests', 'ReadIndex requests.', () => counters.readIndexRequests);
+  counter(
+    'stalled_reconnects',
+    'Connections given up because commits stood still.',
+    () => counters.reconnects,
+  );
+  counter(
+    'stalled_resignations',
+    'Leaderships given up because commits stood still.',
+    () => counters.resignations,
+  );
   counter('pulls_served', 'Pulls answered for storages.', () => counters.pullsServed);
   metrics.observe(
     'counter',

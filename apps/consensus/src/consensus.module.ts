@@ -1,35 +1,51 @@
 /**
- * The consensus service of a node: the sequencer of group g0 over its log on disk. The module opens
- * the files and composes; it decides nothing.
+ * The consensus service of a node: the sequencer of group g0 over its log on disk, and its control
+ * plane. The module opens the files and composes; it decides nothing.
  */
 import { type DynamicModule, Module } from '@nestjs/common';
 import { openHardState, openSegmentedLog } from '@kvstore/disk';
-import { type NodeContext, StartError } from '@kvstore/nest-kit';
-import { LogError, Sequencer } from '@kvstore/sequencer';
-
-/** Injection token of the node's `Sequencer`, created and not yet started. */
-export const SEQUENCER = Symbol('Sequencer');
+import { type KvLogger, type NodeContext, Self, StartError } from '@kvstore/nest-kit';
+import { LogError, Sequencer, type SequencerNotice } from '@kvstore/sequencer';
+import { ConsensusController } from './consensus.controller.ts';
+import { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
 
 @Module({})
 export class ConsensusModule {
-  static register(context: NodeContext): DynamicModule {
+  static register(context: NodeContext, log: KvLogger): DynamicModule {
     return {
       module: ConsensusModule,
-      providers: [{ provide: SEQUENCER, useFactory: () => openSequencer(context) }],
-      exports: [SEQUENCER],
+      controllers: [ConsensusController],
+      providers: [
+        { provide: SEQUENCER, useFactory: () => openSequencer(context, log) },
+        { provide: CONSENSUS_SELF, useFactory: () => selfOf(context) },
+      ],
+      exports: [SEQUENCER, CONSENSUS_SELF],
     };
   }
 }
 
-async function openSequencer(context: NodeContext): Promise<Sequencer> {
+function selfOf({ node, directory }: NodeContext): Self {
+  return new Self('consensus', node, () => {
+    const { disk, clusterId, founders } = directory.identity;
+    return { disk, clusterId, founders };
+  });
+}
+
+async function openSequencer(context: NodeContext, log: KvLogger): Promise<Sequencer> {
   const { disk, cluster, group, node, timers, established } = context;
   const directory = `consensus/${group}`;
   const label = `${cluster}/${group}/${node}`;
   const shared = { disk, label, mustExist: established };
   try {
     const hardStates = await openHardState({ ...shared, directory });
-    const log = await openSegmentedLog({ ...shared, directory: `${directory}/log`, timers });
-    return new Sequencer({ ...context, voters: context.nodes, log, hardStates });
+    const entries = await openSegmentedLog({ ...shared, directory: `${directory}/log`, timers });
+    return new Sequencer({
+      ...context,
+      voters: context.nodes,
+      log: entries,
+      hardStates,
+      onNotice: (notice) => tell(log, notice),
+    });
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     throw new StartError(
@@ -38,5 +54,19 @@ async function openSequencer(context: NodeContext): Promise<Sequencer> {
       'This node must not vote with it: restore the file from a copy, or move the data directory away and let the member start empty.',
       error,
     );
+  }
+}
+
+function tell(log: KvLogger, notice: SequencerNotice): void {
+  switch (notice.kind) {
+    case 'foreign-member':
+      log.event(
+        'error',
+        `${notice.node} is a member of another cluster of this name: its messages are refused`,
+        { remedy: 'give it its own data directory back, or move the directory away' },
+      );
+      return;
+    case 'commit-stands-still':
+      log.event('warn', 'entries do not reach a majority although heartbeats do', { ...notice });
   }
 }

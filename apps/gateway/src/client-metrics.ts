@@ -20,6 +20,18 @@ export function observeClient(
     () => client.waitingReads,
     labels,
   );
+  metrics.observedCounter(
+    'kvstore_gateway_breaker_trips_total',
+    'Times that a storage was given up for a while.',
+    () => client.breakerTrips,
+    labels,
+  );
+  metrics.observedCounter(
+    'kvstore_gateway_home_changes_total',
+    'Times that another storage became the home.',
+    () => client.homeChanges,
+    labels,
+  );
   metrics.observe(
     'counter',
     'kvstore_gateway_frames_refused_total',

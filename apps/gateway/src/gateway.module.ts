@@ -6,8 +6,9 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 import type { KvClient } from '@kvstore/cluster-client';
-import { HealthModule, MetricRegistry, type HealthRegistry } from '@kvstore/nest-kit';
-import { GATEWAY_IDENTITY, KV_CLIENT } from './gateway-tokens.ts';
+import { HealthModule, type HealthRegistry, MetricRegistry, type Self } from '@kvstore/nest-kit';
+import { GatewayController } from './gateway.controller.ts';
+import { GATEWAY_IDENTITY, GATEWAY_SELF, KV_CLIENT } from './gateway-tokens.ts';
 import { KvApi } from './kv/kv-api.ts';
 import { KeysController } from './rest/keys.controller.ts';
 import { StatusController } from './rest/status.controller.ts';
@@ -19,6 +20,7 @@ export interface GatewayModuleOptions {
   readonly client: Pick<FactoryProvider<KvClient>, 'inject' | 'useFactory'>;
   readonly imports?: NonNullable<ModuleMetadata['imports']>;
   readonly identity: GatewayIdentity;
+  readonly self: Self;
   readonly metrics: MetricRegistry;
   readonly health: HealthRegistry;
 }
@@ -29,7 +31,7 @@ export class GatewayModule {
     return {
       module: GatewayModule,
       imports: [...(options.imports ?? []), HealthModule.register(options.health)],
-      controllers: [KeysController, StatusController, UnimplementedController],
+      controllers: [GatewayController, KeysController, StatusController, UnimplementedController],
       providers: [
         { provide: KV_CLIENT, ...options.client },
         {
@@ -38,6 +40,7 @@ export class GatewayModule {
           useFactory: (client: KvClient) => new KvApi(client),
         },
         { provide: GATEWAY_IDENTITY, useValue: options.identity },
+        { provide: GATEWAY_SELF, useValue: options.self },
         { provide: MetricRegistry, useValue: options.metrics },
       ],
       exports: [KvApi],

@@ -4,13 +4,13 @@
  */
 import 'reflect-metadata';
 import type { HealthRegistry, KvLogger, MetricRegistry } from '@kvstore/nest-kit';
-import { HttpApp, type HttpLimits } from '@kvstore/nest-kit';
+import { type ControlTransport, HttpApp, type HttpLimits } from '@kvstore/nest-kit';
 import { GrpcServer } from './grpc/grpc-server.ts';
 import { GatewayModule, type GatewayModuleOptions } from './gateway.module.ts';
 import { KvApi } from './kv/kv-api.ts';
 import type { GatewayIdentity } from './status/cluster-status.ts';
 
-export interface GatewayOptions extends Pick<GatewayModuleOptions, 'client' | 'imports'> {
+export interface GatewayOptions extends Pick<GatewayModuleOptions, 'client' | 'imports' | 'self'> {
   readonly host: string;
   /** 0 takes a free port. */
   readonly httpPort: number;
@@ -20,6 +20,8 @@ export interface GatewayOptions extends Pick<GatewayModuleOptions, 'client' | 'i
   readonly metrics: MetricRegistry;
   readonly health: HealthRegistry;
   readonly log: KvLogger;
+  /** Serves the control plane of the gateway and of what is imported. */
+  readonly control: ControlTransport;
   readonly httpLimits?: Partial<HttpLimits>;
 }
 
@@ -38,10 +40,15 @@ export class Gateway {
 
   /** Resolves when it serves; throws `StartError` when a port cannot be had. */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const { client, imports = [], identity, metrics, health } = options;
+    const { client, imports = [], identity, self, metrics, health } = options;
     const http = await HttpApp.create(
-      GatewayModule.register({ client, imports, identity, metrics, health }),
-      { log: options.log, rawBodyMethods: ['PUT', 'DELETE'], limits: options.httpLimits ?? {} },
+      GatewayModule.register({ client, imports, identity, self, metrics, health }),
+      {
+        log: options.log,
+        rawBodyMethods: ['PUT', 'DELETE'],
+        limits: options.httpLimits ?? {},
+        control: options.control,
+      },
     );
     const kv = http.get(KvApi);
     health.addReadiness('cluster', () => kv.notReady);

@@ -1,9 +1,13 @@
 /** A gateway over a `MemoryKvClient` on a free port, with helpers that check what every answer owes. */
 import { connect } from 'node:net';
+import { MemoryBus } from '@kvstore/bus';
+import { FrameCodec, SenderRole, Subjects } from '@kvstore/contract';
 import {
+  ControlTransport,
   HealthRegistry,
   KvLogger,
   MetricRegistry,
+  Self,
   type HttpLimits,
   type Problem,
 } from '@kvstore/nest-kit';
@@ -15,6 +19,7 @@ export class GatewayHarness {
   readonly metrics = new MetricRegistry();
   readonly health = new HealthRegistry();
   readonly logged: string[] = [];
+  readonly log = new KvLogger('warn', { write: (line) => this.logged.push(line) });
   #gateway: Gateway | undefined;
 
   async start(httpLimits: Partial<HttpLimits> = {}): Promise<this> {
@@ -24,16 +29,17 @@ export class GatewayHarness {
       grpcPort: 0,
       client: { useFactory: () => this.client },
       identity: {
-        clusterId: 'c0ffee',
         cluster: 'dev',
         group: 'g0',
         gateway: 'gateway-1',
         version: '0.1.0',
-        featuresOff: ['nats'],
+        nats: () => null,
       },
+      self: new Self('gateway', 'gateway-1'),
+      control: testControl(this.log),
       metrics: this.metrics,
       health: this.health,
-      log: new KvLogger('warn', { write: (line) => this.logged.push(line) }),
+      log: this.log,
       httpLimits,
     });
     return this;
@@ -67,6 +73,20 @@ export class GatewayHarness {
       'latin1',
     );
   }
+}
+
+/** A control plane of the gateway on a bus of its own. */
+export function testControl(log: KvLogger): ControlTransport {
+  const role = SenderRole.gateway;
+  const sender = { role, name: 'gateway-1', incarnation: 1 };
+  const secret = new Uint8Array(32);
+  const frames = new FrameCodec({ cluster: 'dev', group: 'g0', secret, sender });
+  return new ControlTransport({
+    bus: new MemoryBus(),
+    subjects: new Subjects('dev', 'g0'),
+    services: { [role]: { name: 'gateway-1', frames } },
+    log,
+  });
 }
 
 export interface RequestOptions {

@@ -3,40 +3,37 @@
  * the in-process bus. It opens the data directory, composes the services and starts them from the
  * bottom up; what was started last is stopped first.
  */
-import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { MemoryBus } from '@kvstore/bus';
 import { ClusterClient } from '@kvstore/cluster-client';
+import { clusterIdOf, FrameCodec, SenderRole, Subjects } from '@kvstore/contract';
 import { ConsensusModule, observeConsensus, SEQUENCER } from '@kvstore/consensus';
 import { NodeDisk } from '@kvstore/disk';
 import { Gateway, observeClient } from '@kvstore/gateway';
 import {
-  beginIncarnation,
   clusterSecret,
   type Config,
-  establish,
+  ControlTransport,
   HealthRegistry,
   type KvLogger,
   MetricRegistry,
   MetricsServer,
   type NodeContext,
-  type NodeIdentity,
+  nodeIdOf,
   observeRuntime,
+  openMember,
+  Self,
   type Shutdown,
   StartError,
-  systemClock,
-  systemTimers,
+  version,
 } from '@kvstore/nest-kit';
 import type { Replica } from '@kvstore/replica';
 import type { Sequencer } from '@kvstore/sequencer';
-import { acquireDirectoryLock, DirectoryInUseError } from '@kvstore/sqlite';
-import { isNodeId, SeededRandom } from '@kvstore/std';
-import { observeStorage, REPLICA, StorageModule } from '@kvstore/storage';
+import { observeStorage, REPLICA, StorageModule, storageOptions } from '@kvstore/storage';
 
 const GROUP = 'g0';
 const GATEWAY = 'gateway-1';
-const DIRECTORY = 'standalone';
+const FOLDER = 'standalone';
 const CLOSE_GRACE_MS = 5_000;
 const READY_WAIT_MS = 10_000;
 const READY_POLL_MS = 2;
@@ -47,43 +44,41 @@ export interface Addresses {
   readonly metrics: string;
 }
 
-export const version = (
-  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string;
-  }
-).version;
-
 /** Resolves when the node serves; throws `StartError`. Stopping is registered with `shutdown`. */
 export async function startStandalone(
   config: Config,
   log: KvLogger,
   shutdown: Shutdown,
 ): Promise<Addresses> {
-  const { context, identity } = await openNode(config, log, shutdown);
+  const context = await openNode(config, log, shutdown);
   const metrics = new MetricRegistry();
   const health = new HealthRegistry();
   observeRuntime(metrics);
-  const client = createClient(context);
+  const client = new ClusterClient({ ...context, gateway: GATEWAY, home: context.node });
   const gateway = await Gateway.start({
     host: config.host,
     httpPort: config.httpPort,
     grpcPort: config.grpcPort,
-    identity: { ...identity, group: GROUP, gateway: GATEWAY, version, featuresOff: [] },
+    identity: {
+      cluster: config.cluster,
+      group: GROUP,
+      gateway: GATEWAY,
+      version,
+      nats: () => null,
+    },
+    self: new Self('gateway', GATEWAY),
+    control: controlTransport(context, log),
     metrics,
     health,
     log,
     imports: [
-      ConsensusModule.register(context),
-      StorageModule.register(context, {
-        memtableBytes: config.memtableSize,
-        numMemtables: config.numMemtables,
-        blockCacheBytes: config.blockCacheSize,
-      }),
+      ConsensusModule.register(context, log),
+      StorageModule.register(context, storageOptions(config), log),
     ],
     client: {
       inject: [SEQUENCER, REPLICA],
       useFactory: async (sequencer: Sequencer, replica: Replica) => {
-        await startServices({ sequencer, replica, client }, log, shutdown);
+        await startServices(context, { sequencer, replica, client }, log, shutdown);
         observeConsensus(metrics, sequencer, GROUP);
         observeStorage(metrics, replica, GROUP);
         observeClient(metrics, client, GATEWAY);
@@ -95,9 +90,7 @@ export async function startStandalone(
   const metricsServer = new MetricsServer(metrics);
   const metricsPort = await metricsServer.listen(config.host, config.metricsPort);
   shutdown.add('metrics', () => metricsServer.close());
-  const established = untilReady(client).then(() => establish(context.disk, identity));
-  established.catch(context.onFatal);
-  await Promise.race([established, lateNotice(client, log)]);
+  await Promise.race([untilReady(client), lateNotice(client, log)]);
   return {
     rest: `http://${config.host}:${gateway.httpPort}`,
     grpc: `${config.host}:${gateway.grpcPort}`,
@@ -105,69 +98,47 @@ export async function startStandalone(
   };
 }
 
-/** Locks the data directory and begins an incarnation of this member in it. */
-async function openNode(
-  config: Config,
-  log: KvLogger,
-  shutdown: Shutdown,
-): Promise<{ readonly context: NodeContext; readonly identity: NodeIdentity }> {
-  const root = resolve(config.dataDir);
-  const dataPath = resolve(root, DIRECTORY);
-  const lock = lockDirectory(dataPath);
-  shutdown.add('lock', async () => lock.release());
-  const { nodeId: node, cluster } = config;
-  if (!isNodeId(node)) {
-    throw new StartError(
-      'CONFIGURATION',
-      `node_id ${node} is not a node id`,
-      'Use a name like node-1.',
-    );
-  }
-  const disk = new NodeDisk(dataPath);
-  const identity = await beginIncarnation(disk, dataPath, { cluster, node });
+/** Opens the member and founds its cluster of one, so that every part knows where it belongs. */
+async function openNode(config: Config, log: KvLogger, shutdown: Shutdown): Promise<NodeContext> {
+  const node = nodeIdOf(config);
   const bus = new MemoryBus();
   shutdown.add('bus', () => bus.close());
-  const context: NodeContext = {
-    cluster,
+  const context = await openMember({
+    config,
     group: GROUP,
-    node,
-    incarnation: identity.incarnation,
-    established: identity.established,
-    secret: await clusterSecret(new NodeDisk(root), config.clusterSecret),
+    folder: FOLDER,
+    part: '',
     nodes: [node],
-    bus,
-    disk,
-    dataPath,
-    clock: systemClock,
-    timers: systemTimers,
-    random: new SeededRandom(randomInt(2 ** 47)),
-    onFatal: (error) => stopNow(error, log),
-  };
-  return { context, identity };
-}
-
-function lockDirectory(path: string) {
-  try {
-    return acquireDirectoryLock(path);
-  } catch (error) {
-    if (!(error instanceof DirectoryInUseError)) throw error;
-    throw new StartError(
-      'DATA_DIR_IN_USE',
-      error.message,
-      'Stop the other process, or set data_dir to another directory.',
-      error,
-    );
+    secret: await clusterSecret(new NodeDisk(resolve(config.dataDir)), config.clusterSecret),
+    lanes: { data: bus, control: bus },
+    log,
+    shutdown,
+  });
+  const { directory } = context;
+  const founders = { [node]: directory.identity.disk };
+  if (directory.identity.clusterId === undefined) {
+    await directory.found(clusterIdOf(founders), founders);
   }
+  return context;
 }
 
-/** A crashed replica is safe, a wrong one is not: nothing is flushed, nothing more is acknowledged. */
-function stopNow(error: unknown, log: KvLogger): void {
-  log.event('fatal', 'the node cannot go on and stops', { err: error });
-  process.exit(1);
-}
-
-function createClient(context: NodeContext): ClusterClient {
-  return new ClusterClient({ ...context, gateway: GATEWAY, home: context.node });
+/** All three roles of the one process. */
+function controlTransport(context: NodeContext, log: KvLogger): ControlTransport {
+  const { cluster, group, node, incarnation, secret, lanes } = context;
+  const service = (role: SenderRole, name: string) => ({
+    name,
+    frames: new FrameCodec({ cluster, group, secret, sender: { role, name, incarnation } }),
+  });
+  return new ControlTransport({
+    bus: lanes.control,
+    subjects: new Subjects(cluster, group),
+    services: {
+      [SenderRole.consensus]: service(SenderRole.consensus, node),
+      [SenderRole.storage]: service(SenderRole.storage, node),
+      [SenderRole.gateway]: service(SenderRole.gateway, GATEWAY),
+    },
+    log,
+  });
 }
 
 interface Services {
@@ -177,6 +148,7 @@ interface Services {
 }
 
 async function startServices(
+  { directory }: NodeContext,
   { sequencer, replica, client }: Services,
   log: KvLogger,
   shutdown: Shutdown,
@@ -194,9 +166,10 @@ async function startServices(
       'Restore the log from a copy, or move the data directory away and start this member empty.',
     );
   }
+  await directory.establish();
   replica.start();
   shutdown.add('storage', () => replica.stop());
-  await sequencer.start();
+  await sequencer.start(directory.identity.clusterId ?? '');
   shutdown.add('consensus', () => sequencer.stop());
   client.start();
   shutdown.add('client', async () => client.stop());

@@ -1,4 +1,4 @@
 /** The storage service, as a composition root imports it. */
 export { observeStorage } from './storage-metrics.ts';
-export { REPLICA, StorageModule } from './storage.module.ts';
-export type { StorageOptions } from './storage.module.ts';
+export { REPLICA, STORAGE_SELF } from './storage-tokens.ts';
+export { StorageModule, storageOptions } from './storage.module.ts';

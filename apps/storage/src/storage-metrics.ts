@@ -29,6 +29,7 @@ export function observeStorage(metrics: MetricRegistry, replica: Replica, group:
   counter('batches_applied', 'Batches applied.', () => counters.batchesApplied);
   counter('reads', 'Reads answered.', () => counters.readsServed);
   counter('pulls', 'Pulls sent to close a gap.', () => replica.pulls);
+  counter('archive_reads', 'Reads of the archived log to close a gap.', () => replica.archiveReads);
   metrics.observe(
     'counter',
     'kvstore_storage_frames_refused_total',

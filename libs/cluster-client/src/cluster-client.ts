@@ -3,20 +3,16 @@
  * two halves; both share the routing.
  */
 import {
-  type Bus,
-  BusError,
-  ConsensusOperation,
+  askControl,
   type ConsensusStatus,
-  decodeConsensusStatus,
-  decodeStorageStatus,
+  ControlOperation,
   FrameCodec,
-  FrameKind,
+  type Lanes,
   SenderRole,
-  StorageOperation,
   type StorageStatus,
   Subjects,
 } from '@kvstore/contract';
-import { type Clock, DecodeError, type NodeId, type Random, term, type Timers } from '@kvstore/std';
+import type { Clock, NodeId, Random, Timers } from '@kvstore/std';
 import type {
   GetRequest,
   GetResult,
@@ -37,8 +33,9 @@ export interface ClusterClientOptions {
   readonly incarnation: number;
   readonly secret: Uint8Array;
   readonly nodes: readonly NodeId[];
+  /** The first home storage. */
   readonly home: NodeId;
-  readonly bus: Bus;
+  readonly lanes: Lanes;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -60,7 +57,7 @@ export class ClusterClient implements KvClient {
 
   constructor(options: ClusterClientOptions) {
     this.#options = options;
-    const { bus, clock, timers, random, gateway, onFatal } = options;
+    const { lanes, clock, timers, random, gateway, onFatal } = options;
     this.#frames = new FrameCodec({
       cluster: options.cluster,
       group: options.group,
@@ -69,15 +66,18 @@ export class ClusterClient implements KvClient {
     });
     this.#subjects = new Subjects(options.cluster, options.group);
     this.#routing = new Routing({
-      bus,
+      lanes,
       clock,
       frames: this.#frames,
       subjects: this.#subjects,
       home: options.home,
-      onNewTerm: () => this.#writer.onNewTerm(),
+      onNewTerm: () => {
+        this.#writer.onNewTerm();
+        this.#reader.onNewTerm();
+      },
     });
     const shared = {
-      bus,
+      bus: lanes.data,
       clock,
       timers,
       onFatal,
@@ -104,6 +104,14 @@ export class ClusterClient implements KvClient {
     return this.#writer.outstandingBatches;
   }
 
+  get breakerTrips(): number {
+    return this.#routing.breakerTrips;
+  }
+
+  get homeChanges(): number {
+    return this.#routing.homeChanges;
+  }
+
   get waitingReads(): number {
     return this.#reader.waiting;
   }
@@ -122,6 +130,10 @@ export class ClusterClient implements KvClient {
   }
 
   get notReady(): string | undefined {
+    const { data, control } = this.#options.lanes;
+    if (data.status !== 'connected' || control.status !== 'connected') {
+      return 'not connected to the bus';
+    }
     if (this.#routing.leader === undefined) return 'no leader has been heard of';
     if (this.#routing.home === undefined) return 'no healthy storage has been heard of';
     return this.#writer.ready ? undefined : 'the session is not registered yet';
@@ -141,29 +153,15 @@ export class ClusterClient implements KvClient {
   }
 
   async #nodeStatus(node: NodeId, timeoutMs: number): Promise<NodeStatus> {
-    const consensusSubject = this.#subjects.consensus(node, ConsensusOperation.status);
-    const storageSubject = this.#subjects.storage(node, StorageOperation.status);
     const [consensus, storage] = await Promise.all([
-      this.#ask(consensusSubject, FrameKind.consensusStatus, decodeConsensusStatus, timeoutMs),
-      this.#ask(storageSubject, FrameKind.storageStatus, decodeStorageStatus, timeoutMs),
+      this.#ask<ConsensusStatus>(SenderRole.consensus, node, timeoutMs),
+      this.#ask<StorageStatus>(SenderRole.storage, node, timeoutMs),
     ]);
     return { node, consensus, storage };
   }
 
-  async #ask<Status extends ConsensusStatus | StorageStatus>(
-    subject: string,
-    kind: FrameKind,
-    decode: (body: Uint8Array) => Status,
-    timeoutMs: number,
-  ): Promise<Status | undefined> {
-    const query = this.#frames.seal(FrameKind.statusQuery, term(0), new Uint8Array(0));
-    try {
-      const answer = await this.#options.bus.request(subject, query, timeoutMs);
-      const frame = this.#frames.open(answer, kind);
-      return frame && decode(frame.body);
-    } catch (error) {
-      if (error instanceof BusError || error instanceof DecodeError) return undefined;
-      throw error;
-    }
+  #ask<Status>(role: SenderRole, node: NodeId, timeoutMs: number): Promise<Status | undefined> {
+    const subject = this.#subjects.control(role, node, ControlOperation.status);
+    return askControl(this.#options.lanes.control, this.#frames, subject, {}, timeoutMs);
   }
 }

@@ -3,7 +3,7 @@
  * what is known of its fate. What a request may be told when it has to give up follows from here:
  * `copies` is the line between "certainly not applied" and "unknown".
  */
-import type { LogIndex } from '@kvstore/std';
+import type { LogIndex, NodeId } from '@kvstore/std';
 import type { Outcome } from '@kvstore/state-machine';
 import type { encodeCommand, Failure } from '@kvstore/contract';
 
@@ -30,6 +30,8 @@ export interface OutstandingBatch {
   copies: number;
   /** The leader's answer: in the log at this index. */
   committedAt: LogIndex | undefined;
+  /** The storage that the last attempt named: it should send the outcome. */
+  home: NodeId | undefined;
   attempts: number;
   queries: number;
   /** Not before this: back-off of the next attempt or the next outcome query. */

@@ -41,12 +41,12 @@ import {
   type NodeId,
   revision,
   type Revision,
-  type Timer,
   type Timers,
 } from '@kvstore/std';
 import { decodeRecord } from '@kvstore/state-machine';
 import type { GetRequest, GetResult } from './kv-client.ts';
 import type { Routing } from './routing.ts';
+import { Sweeper } from './sweeper.ts';
 
 export interface ReaderOptions {
   readonly bus: Bus;
@@ -70,8 +70,9 @@ interface Waiting {
 
 const ROUND_TIMEOUT_MS = 100;
 /** A storage that does not answer costs a read this much before another one is asked. */
-const ATTEMPT_MS_MAX = 500;
+const ATTEMPT_MS_MAX = 250;
 const SWEEP_MS = 10;
+const IDLE_SWEEP_MS = 1_000;
 const RETRY_MS = 20;
 const RETRY_AFTER_MS = 1_000;
 const NO_INDEX = logIndex(0);
@@ -84,15 +85,17 @@ export class Reader {
   #direct: Waiting[] = [];
   /** Everything not yet told, for deadlines and the bound. */
   readonly #all = new Set<Waiting>();
-  #roundOpen = false;
+  /** The round that is open; a round that is not this one any more has been abandoned. */
+  #round: { readonly reads: readonly Waiting[] } | undefined;
   #scheduled = false;
-  #sweeper: Timer | undefined;
+  readonly #sweeper: Sweeper;
   /** The newest revision that a storage has answered with. */
   #seenRevision: Revision = revision(0);
   #stopped = false;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#sweeper = new Sweeper(options.timers, SWEEP_MS, IDLE_SWEEP_MS, () => this.#sweep());
   }
 
   get waiting(): number {
@@ -100,12 +103,12 @@ export class Reader {
   }
 
   start(): void {
-    this.#sweeper = this.#options.timers.every(SWEEP_MS, () => this.#sweep());
+    this.#sweeper.wake();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#sweeper?.cancel();
+    this.#sweeper.stop();
     for (const waiting of this.#all) {
       settle(waiting, failure('UNAVAILABLE', 'the gateway is stopping'));
     }
@@ -128,6 +131,7 @@ export class Reader {
         settled: false,
       };
       this.#all.add(waiting);
+      this.#sweeper.wake();
       if (isLinearizable(request)) this.#linearizable.push(waiting);
       else this.#direct.push(waiting);
       this.#schedule();
@@ -146,29 +150,44 @@ export class Reader {
     });
   }
 
+  /** What the old leader was asked is asked of the new one, at once. */
+  onNewTerm(): void {
+    if (this.#round !== undefined) this.#abandon(this.#round.reads);
+    this.#schedule();
+  }
+
   // --- ReadIndex rounds -------------------------------------------------------------------------
 
   #startRound(): void {
-    if (this.#roundOpen || this.#linearizable.length === 0 || this.#stopped) return;
-    const { routing } = this.#options;
-    const { leader } = routing;
+    if (this.#round !== undefined || this.#linearizable.length === 0 || this.#stopped) return;
+    const { leader } = this.#options.routing;
     if (leader === undefined) return;
-    const reads = this.#linearizable;
+    const round = { reads: this.#linearizable };
     this.#linearizable = [];
-    this.#roundOpen = true;
-    this.#round(leader).then(
+    this.#round = round;
+    this.#askIndex(leader).then(
       (index) => {
-        this.#roundOpen = false;
-        if (index === undefined) this.#linearizable.push(...reads);
-        else this.#send(reads, index);
-        if (index !== undefined) this.#startRound();
+        if (this.#round !== round) return;
+        if (index === undefined) {
+          this.#abandon(round.reads);
+          return;
+        }
+        this.#round = undefined;
+        this.#send(round.reads, index);
+        this.#startRound();
       },
       (error: unknown) => this.#options.onFatal(error),
     );
   }
 
-  /** The index granted, or undefined when the round is abandoned; the sweep starts a fresh one. */
-  async #round(leader: NodeId): Promise<LogIndex | undefined> {
+  /** Its reads join a fresh round, which the sweep or a new leader starts. */
+  #abandon(reads: readonly Waiting[]): void {
+    this.#round = undefined;
+    this.#linearizable.push(...reads);
+  }
+
+  /** The index granted, or undefined when there is none to be had now. */
+  async #askIndex(leader: NodeId): Promise<LogIndex | undefined> {
     const { bus, frames, subjects, routing } = this.#options;
     const frame = frames.seal(FrameKind.readIndex, routing.term, EMPTY);
     try {
@@ -220,6 +239,8 @@ export class Reader {
     }
     this.#request(storage, reads, minIndex).then(
       (reply) => {
+        if (reply === undefined) this.#options.routing.failed(storage);
+        else this.#options.routing.answered(storage);
         if (reply === undefined || reply.status === ReadStatus.behind) this.#retryLater(reads);
         else if (reply.status === ReadStatus.overloaded) this.#tellAll(reads, overloaded());
         else this.#tell(reads, reply, minIndex);
@@ -285,8 +306,9 @@ export class Reader {
     }
   }
 
-  #sweep(): void {
-    if (this.#all.size === 0) return;
+  /** Returns whether anything waits. */
+  #sweep(): boolean {
+    if (this.#all.size === 0) return false;
     const now = this.#options.clock.monotonicMs();
     for (const waiting of this.#all) {
       // In order of arrival, but with different timeouts: every one is looked at.
@@ -294,6 +316,7 @@ export class Reader {
     }
     this.#linearizable = this.#linearizable.filter((waiting) => !waiting.settled);
     this.#schedule();
+    return this.#all.size > 0;
   }
 
   #late(): Failure {

@@ -1,24 +1,32 @@
 /**
- * Where to send: the leader, learned from marks and refusals, and the home storage, chosen by
- * beacons. A term never goes back: what an older leader still says is ignored.
+ * Where to send: the leader, learned from marks and refusals, and the storages, learned from beacons.
+ *
+ * The home storage sends the outcomes of this gateway's batches and is asked first. It stays the home
+ * while it is heard, healthy, keeps up and answers; then another one takes over.
+ *
+ * Invariants
+ *   1. a term never goes back: what an older leader still says is ignored
+ *   2. a storage whose breaker is open is asked only when there is no other
  */
 import {
-  type Bus,
+  type Beacon,
   type BusSubscription,
   decodeBeacon,
   decodeMark,
   type FrameCodec,
   FrameKind,
+  type Lanes,
   type Subjects,
 } from '@kvstore/contract';
 import { type Clock, isNodeId, type NodeId, term, type Term } from '@kvstore/std';
+import { CircuitBreaker } from './circuit-breaker.ts';
 
 export interface RoutingOptions {
-  readonly bus: Bus;
+  readonly lanes: Lanes;
   readonly frames: FrameCodec;
   readonly subjects: Subjects;
   readonly clock: Clock;
-  /** Preferred home, while it is healthy. */
+  /** First home, when it is there; gateways spread over the storages by different ones. */
   readonly home: NodeId;
   /** A mark of a newer term arrived: what was sent to the old leader may be sent again at once. */
   readonly onNewTerm: () => void;
@@ -27,24 +35,35 @@ export interface RoutingOptions {
 /** Without a mark for this long the leader counts as unknown. */
 const LEADER_SILENT_MS = 1_000;
 const STORAGE_SILENT_MS = 1_000;
+/** A home that is further behind the best storage than this many entries is given up. */
+const LAG_ENTRIES_MAX = 2_000;
+
+interface KnownStorage {
+  readonly breaker: CircuitBreaker;
+  beacon: Beacon;
+  heardAtMs: number;
+}
 
 export class Routing {
   readonly #options: RoutingOptions;
   readonly #subscriptions: BusSubscription[] = [];
-  readonly #storages = new Map<NodeId, { readonly healthy: boolean; readonly heardAtMs: number }>();
+  readonly #storages = new Map<NodeId, KnownStorage>();
+  #home: NodeId;
   #leader: NodeId | undefined;
   #term: Term = term(0);
   #markedAtMs = Number.NEGATIVE_INFINITY;
+  homeChanges = 0;
 
   constructor(options: RoutingOptions) {
     this.#options = options;
+    this.#home = options.home;
   }
 
   start(): void {
-    const { bus, subjects } = this.#options;
+    const { lanes, subjects } = this.#options;
     this.#subscriptions.push(
-      bus.subscribe(subjects.mark, (message) => this.#onMark(message.payload)),
-      bus.subscribe(subjects.beacon, (message) => this.#onBeacon(message.payload)),
+      lanes.control.subscribe(subjects.mark, (message) => this.#onMark(message.payload)),
+      lanes.control.subscribe(subjects.beacon, (message) => this.#onBeacon(message.payload)),
     );
   }
 
@@ -61,24 +80,60 @@ export class Routing {
     return silentMs > LEADER_SILENT_MS ? undefined : this.#leader;
   }
 
+  get breakerTrips(): number {
+    let trips = 0;
+    for (const { breaker } of this.#storages.values()) trips += breaker.trips;
+    return trips;
+  }
+
   /** A replica refused because another one leads: believed until the next mark says otherwise. */
   hint(refusedBy: NodeId, leader: NodeId | undefined): void {
     if (this.#leader === refusedBy) this.#leader = leader;
   }
 
-  /** The home storage: the preferred one while it is healthy, else any healthy one, else none. */
+  /** The home storage; none while no storage is heard. */
   get home(): NodeId | undefined {
     return this.storages()[0];
   }
 
-  /** Healthy storages, the home first. */
+  /** Storages worth asking, the home first, those that do not answer last. */
   storages(): readonly NodeId[] {
+    const heard = this.#healthy();
+    const best = heard.reduce((most, { beacon }) => Math.max(most, beacon.applied), 0);
+    const isGood = ({ breaker, beacon }: KnownStorage): boolean =>
+      breaker.allows && best - beacon.applied <= LAG_ENTRIES_MAX;
+    const good = heard.filter(isGood).map(({ node }) => node);
+    const others = heard.filter((each) => !isGood(each)).map(({ node }) => node);
+    const first = good[0] ?? others[0];
+    if (first !== undefined && !good.includes(this.#home)) this.#moveHome(first);
+    return [
+      ...good.filter((node) => node === this.#home),
+      ...good.filter((node) => node !== this.#home),
+      ...others,
+    ];
+  }
+
+  answered(storage: NodeId): void {
+    this.#storages.get(storage)?.breaker.succeeded();
+  }
+
+  /** It did not answer in time, nobody listens there, or it did not send what it should have. */
+  failed(storage: NodeId): void {
+    this.#storages.get(storage)?.breaker.failed();
+  }
+
+  #moveHome(to: NodeId): void {
+    if (to === this.#home) return;
+    this.#home = to;
+    this.homeChanges += 1;
+  }
+
+  #healthy(): (KnownStorage & { readonly node: NodeId })[] {
     const oldest = this.#options.clock.monotonicMs() - STORAGE_SILENT_MS;
-    const healthy: NodeId[] = [];
-    for (const [node, { healthy: isHealthy, heardAtMs }] of this.#storages) {
-      if (!isHealthy || heardAtMs < oldest) continue;
-      if (node === this.#options.home) healthy.unshift(node);
-      else healthy.push(node);
+    const healthy: (KnownStorage & { readonly node: NodeId })[] = [];
+    for (const [node, storage] of this.#storages) {
+      if (!storage.beacon.healthy || storage.heardAtMs < oldest) continue;
+      healthy.push({ ...storage, node });
     }
     return healthy;
   }
@@ -96,10 +151,18 @@ export class Routing {
   }
 
   #onBeacon(payload: Uint8Array): void {
-    const received = this.#options.frames.receive(payload, FrameKind.beacon, decodeBeacon);
+    const { frames, clock } = this.#options;
+    const received = frames.receive(payload, FrameKind.beacon, decodeBeacon);
     const name = received?.frame.sender.name;
     if (received === undefined || name === undefined || !isNodeId(name)) return;
-    const heardAtMs = this.#options.clock.monotonicMs();
-    this.#storages.set(name, { healthy: received.body.healthy, heardAtMs });
+    const heardAtMs = clock.monotonicMs();
+    const known = this.#storages.get(name);
+    if (known === undefined) {
+      const breaker = new CircuitBreaker(clock);
+      this.#storages.set(name, { breaker, beacon: received.body, heardAtMs });
+    } else {
+      known.beacon = received.body;
+      known.heardAtMs = heardAtMs;
+    }
   }
 }

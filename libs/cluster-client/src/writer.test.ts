@@ -109,7 +109,13 @@ class ScriptedNode {
   }
 
   #announce(): void {
-    const mark = encodeMark({ commitIndex: logIndex(1), chain: chain(0) });
+    const mark = encodeMark({
+      clusterTag: 1,
+      commitIndex: logIndex(1),
+      chain: chain(0),
+      cutPoint: logIndex(0),
+      epoch: 0,
+    });
     this.bus.publish(this.#subjects.mark, this.#consensus.seal(FrameKind.mark, term(1), mark));
     const beacon = encodeBeacon({
       applied: logIndex(1),
@@ -117,6 +123,7 @@ class ScriptedNode {
       chain: chain(0),
       nextDue: undefined,
       healthy: true,
+      wallMs: Date.now(),
     });
     this.bus.publish(this.#subjects.beacon, this.#storage.seal(FrameKind.beacon, term(0), beacon));
   }
@@ -135,7 +142,7 @@ describe('a writer', () => {
       incarnation: 1,
       nodes: [node],
       home: node,
-      bus: scripted.bus,
+      lanes: { data: scripted.bus, control: scripted.bus },
       clock: realClock,
       timers: realTimers,
       random: new SeededRandom(1),

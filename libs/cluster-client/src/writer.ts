@@ -42,9 +42,9 @@ import {
   ByteWriter,
   type Clock,
   DecodeError,
+  isNodeId,
   type NodeId,
   type Random,
-  type Timer,
   type Timers,
 } from '@kvstore/std';
 import { decodeOutcomes, type Outcome } from '@kvstore/state-machine';
@@ -52,6 +52,7 @@ import type { WriteRequest } from './kv-client.ts';
 import { type OutstandingBatch, type PendingWrite, settleAll } from './outstanding-batch.ts';
 import type { Routing } from './routing.ts';
 import { Session } from './session.ts';
+import { Sweeper } from './sweeper.ts';
 
 export interface WriterOptions {
   readonly gateway: string;
@@ -70,9 +71,17 @@ export interface WriterOptions {
 
 type Encodable = PendingWrite['command'];
 
+/**
+ * While this many batches are under way, requests gather in the next one instead of leaving alone:
+ * what a message costs is shared by more of them, and nobody waits longer than for one answer.
+ */
+const PARTIAL_BATCHES_MAX = 2;
 const KEEP_ALIVE_BYTES = 16;
 const SWEEP_MS = 10;
+const IDLE_SWEEP_MS = 250;
 const OUTCOME_PATIENCE_MS = 20;
+/** A storage waits for at most a second until it has applied what is asked. */
+const OUTCOME_ANSWER_MS = 1_100;
 const REPROPOSE_MS = 250;
 const REPROPOSE_MS_MAX = 2_000;
 const LEADER_WAIT_MS = 20;
@@ -89,12 +98,13 @@ export class Writer {
   #session: Session | undefined;
   #registration: { readonly batchNo: number; readonly sentAtMs: number } | undefined;
   #lastSentAtMs = 0;
-  #sweeper: Timer | undefined;
+  readonly #sweeper: Sweeper;
   #subscription: { unsubscribe(): void } | undefined;
   #stopped = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#sweeper = new Sweeper(options.timers, SWEEP_MS, IDLE_SWEEP_MS, () => this.#sweep());
   }
 
   get ready(): boolean {
@@ -106,17 +116,17 @@ export class Writer {
   }
 
   start(): void {
-    const { bus, subjects, gateway, timers } = this.#options;
+    const { bus, subjects, gateway } = this.#options;
     this.#subscription = bus.subscribe(subjects.gatewayOutcomes(gateway), (message) => {
       this.#onOutcomes(message.payload);
     });
-    this.#sweeper = timers.every(SWEEP_MS, () => this.#sweep());
+    this.#sweeper.wake();
   }
 
   /** Answers everybody who still waits. */
   stop(): void {
     this.#stopped = true;
-    this.#sweeper?.cancel();
+    this.#sweeper.stop();
     this.#subscription?.unsubscribe();
     const stopping = failure('UNAVAILABLE', 'the gateway is stopping');
     for (const queued of this.#queue) queued.settle(stopping);
@@ -139,6 +149,7 @@ export class Writer {
       const deadlineMs = this.#options.clock.monotonicMs() + timeoutMs;
       this.#queue.push({ command: request, bytesMax, deadlineMs, settle });
       this.#heldBytes += bytesMax;
+      this.#sweeper.wake();
       this.#scheduleFlush();
     });
   }
@@ -167,6 +178,8 @@ export class Writer {
     let taken = 0;
     while (taken < this.#queue.length && !this.#session.full) {
       const count = cutBatch(this.#queue, taken);
+      const isFull = taken + count < this.#queue.length;
+      if (!isFull && this.#outstanding.size >= PARTIAL_BATCHES_MAX) break;
       this.#send(this.#session, this.#queue.slice(taken, taken + count));
       taken += count;
     }
@@ -186,12 +199,14 @@ export class Writer {
       latestDeadlineMs: Math.max(...deadlines),
       copies: 0,
       committedAt: undefined,
+      home: undefined,
       attempts: 0,
       queries: 0,
       nextActionMs: 0,
       querying: false,
     };
     this.#outstanding.set(batchNo, batch);
+    this.#sweeper.wake();
     this.#propose(batch);
   }
 
@@ -207,6 +222,7 @@ export class Writer {
     }
     batch.attempts += 1;
     batch.copies += 1;
+    batch.home = home;
     batch.nextActionMs = now + this.#backOff(batch.attempts);
     this.#lastSentAtMs = now;
     this.#requestProposal(leader, home, batch).then(
@@ -292,7 +308,9 @@ export class Writer {
 
   #onOutcomes(payload: Uint8Array): void {
     const frame = this.#options.frames.open(payload, FrameKind.outcomes);
-    if (frame !== undefined) this.#takeOutcomes(frame.body);
+    if (frame === undefined) return;
+    if (isNodeId(frame.sender.name)) this.#options.routing.answered(frame.sender.name);
+    this.#takeOutcomes(frame.body);
   }
 
   #takeOutcomes(body: Uint8Array): void {
@@ -355,10 +373,12 @@ export class Writer {
     this.#register();
   }
 
+  /** Asks another storage than the one that should have sent the outcome, then all in turn. */
   #query(batch: OutstandingBatch, session: Session): void {
-    const { bus, frames, subjects, routing, clock } = this.#options;
-    const storages = routing.storages();
-    const storage = storages[batch.queries % Math.max(1, storages.length)];
+    const { routing, clock } = this.#options;
+    const storages = routing.storages().filter((storage) => storage !== batch.home);
+    if (batch.home !== undefined) storages.push(batch.home);
+    const storage = storages[batch.queries % storages.length];
     batch.nextActionMs = clock.monotonicMs() + this.#backOff(1);
     if (storage === undefined || batch.committedAt === undefined) return;
     batch.queries += 1;
@@ -368,21 +388,41 @@ export class Writer {
       minIndex: batch.committedAt,
       batches: [batch.batchNo],
     });
-    const frame = frames.seal(FrameKind.outcomesQuery, routing.term, body);
-    bus
-      .request(subjects.storage(storage, StorageOperation.outcomes), frame, REPROPOSE_MS_MAX)
+    this.#askOutcomes(storage, body)
       .then(
-        (answer) => {
-          const opened = frames.open(answer, FrameKind.outcomes);
-          if (opened !== undefined) this.#takeOutcomes(opened.body);
+        (answered) => {
+          if (answered) this.#answeredInstead(batch, storage);
+          else routing.failed(storage);
         },
-        (error: unknown) => {
-          if (!(error instanceof BusError)) this.#options.onFatal(error);
-        },
+        (error: unknown) => this.#options.onFatal(error),
       )
       .finally(() => {
         batch.querying = false;
       });
+  }
+
+  /** Whether the storage answered, whatever it knows. */
+  async #askOutcomes(storage: NodeId, body: Uint8Array): Promise<boolean> {
+    const { bus, frames, subjects, routing } = this.#options;
+    const frame = frames.seal(FrameKind.outcomesQuery, routing.term, body);
+    const subject = subjects.storage(storage, StorageOperation.outcomes);
+    try {
+      const answer = await bus.request(subject, frame, OUTCOME_ANSWER_MS);
+      const opened = frames.open(answer, FrameKind.outcomes);
+      if (opened !== undefined) this.#takeOutcomes(opened.body);
+      return opened !== undefined;
+    } catch (error) {
+      if (error instanceof BusError) return false;
+      throw error;
+    }
+  }
+
+  /** Another storage had the outcome before the home sent it: a mark against the home. */
+  #answeredInstead(batch: OutstandingBatch, storage: NodeId): void {
+    const { routing } = this.#options;
+    routing.answered(storage);
+    const ended = this.#outstanding.get(batch.batchNo) !== batch;
+    if (ended && batch.home !== undefined && batch.home !== storage) routing.failed(batch.home);
   }
 
   // --- the session ------------------------------------------------------------------------------
@@ -435,17 +475,19 @@ export class Writer {
 
   // --- deadlines and retries --------------------------------------------------------------------
 
-  #sweep(): void {
+  /** Returns whether anything waits. */
+  #sweep(): boolean {
     const now = this.#options.clock.monotonicMs();
     this.#sweepQueue(now);
     for (const batch of this.#outstanding.values()) this.#sweepBatch(batch, now);
     if (this.#session === undefined) {
       const sentAtMs = this.#registration?.sentAtMs ?? Number.NEGATIVE_INFINITY;
       if (now - sentAtMs > REPROPOSE_MS) this.#register();
-      return;
+      return true;
     }
     if (now - this.#lastSentAtMs > this.#options.sessionTtlMs / 3) this.#keepAlive(this.#session);
     if (this.#queue.length > 0) this.#scheduleFlush();
+    return this.#queue.length > 0 || this.#outstanding.size > 0;
   }
 
   #sweepQueue(now: number): void {

@@ -7,6 +7,7 @@ import {
   cutEntry,
   decodeBatch,
   decodeEntryBody,
+  decodeEntryHeader,
   encodeEntryBody,
   isProposableBatch,
 } from './batch.ts';
@@ -158,12 +159,22 @@ describe('batches', () => {
   });
 });
 
+const NO_HEADER = { stamp: logTimeMs(0), epoch: 0 };
+
 describe('entries', () => {
+  test('a body from before there were epochs is of epoch 0', () => {
+    const old = new ByteWriter(11).u8(1).u64(1234).u16(0).finish();
+    expect(decodeEntryBody(old)).toEqual({ stamp: 1234, epoch: 0, batches: [] });
+    expect(decodeEntryHeader(old)).toEqual({ stamp: 1234, epoch: 0 });
+  });
+
   test('carry their stamp and whole batches', () => {
     const batches = [batchOf([{ kind: 'keep-alive' }], 1), batchOf([{ kind: 'keep-alive' }], 2)];
-    const body = encodeEntryBody(logTimeMs(1234), batches);
+    const body = encodeEntryBody({ stamp: logTimeMs(1234), epoch: 7 }, batches);
     const decoded = decodeEntryBody(body);
     expect(decoded.stamp).toBe(1234);
+    expect(decoded.epoch).toBe(7);
+    expect(decodeEntryHeader(body)).toEqual({ stamp: 1234, epoch: 7 });
     expect(decoded.batches.map((each) => Buffer.from(each).toString('hex'))).toEqual(
       batches.map((each) => Buffer.from(each).toString('hex')),
     );
@@ -189,12 +200,12 @@ describe('entries', () => {
         const count = cutEntry(batches);
         const taken = wanted.slice(0, count);
         const commands = taken.reduce((sum, each) => sum + each.commands, 0);
-        const body = encodeEntryBody(logTimeMs(0), batches.slice(0, count));
+        const body = encodeEntryBody(NO_HEADER, batches.slice(0, count));
         expect(count).toBeGreaterThan(0);
         expect(count === 1 || commands <= Limits.entryCommandsMax).toBe(true);
         expect(count === 1 || body.length <= Limits.entryBytesMax).toBe(true);
         if (count === batches.length) return;
-        const one = encodeEntryBody(logTimeMs(0), batches.slice(0, count + 1));
+        const one = encodeEntryBody(NO_HEADER, batches.slice(0, count + 1));
         const next = commands + wanted[count]!.commands;
         expect(one.length > Limits.entryBytesMax || next > Limits.entryCommandsMax).toBe(true);
       }),
@@ -219,7 +230,7 @@ describe('entries', () => {
     };
     const batch = batchOf([largest]);
     expect(isProposableBatch(batch)).toBe(true);
-    const body = encodeEntryBody(logTimeMs(0), [batch]);
+    const body = encodeEntryBody(NO_HEADER, [batch]);
     expect(body.length).toBeLessThanOrEqual(Limits.entryBytesMax);
     expect(body.length + 1024).toBeLessThanOrEqual(Limits.frameBytesMax);
   });

@@ -2,10 +2,11 @@
  * Batches, and the entries that carry them through the log.
  *
  *   batch: u8 format · u64 session · u64 batch number · u64 done-below · u16 commands × (u32+command)
- *   entry body: u8 format · u64 stamp ms · u16 batches × (u32+batch)
+ *   entry body: u8 format · u64 stamp ms · u32 epoch · u16 batches × (u32+batch)
  *
  * The leader never looks below a batch's header: it concatenates whole batches by `cutEntries`.
- * An entry without batches carries only its stamp: the opening of a term, or a clock entry.
+ * An entry without batches carries only its stamp and epoch: the opening of a term, a clock entry, or
+ * the beginning of an epoch. Bodies of format 1, from before there were epochs, lack the epoch.
  */
 import { ByteReader, ByteWriter, DecodeError, logTimeMs, type LogTimeMs } from '@kvstore/std';
 import type { Batch, Command } from '@kvstore/state-machine';
@@ -13,6 +14,8 @@ import { decodeCommand } from './command-codec.ts';
 import { Limits } from './limits.ts';
 
 const FORMAT = 1;
+const ENTRY_FORMAT = 2;
+const ENTRY_FORMAT_WITHOUT_EPOCH = 1;
 const BATCH_HEADER_BYTES = 1 + 8 + 8 + 8 + 2;
 const COUNT_OFFSET = BATCH_HEADER_BYTES - 2;
 
@@ -82,17 +85,25 @@ function batchCommands(batch: Uint8Array): number {
   return ((batch[COUNT_OFFSET] as number) << 8) | (batch[COUNT_OFFSET + 1] as number);
 }
 
-const ENTRY_HEADER_BYTES = 1 + 8 + 2;
+const ENTRY_HEADER_BYTES = 1 + 8 + 4 + 2;
 
-export interface EntryBody {
+export interface EntryHeader {
   readonly stamp: LogTimeMs;
+  /** Of the stream that archives the log from this entry on; never goes down along the log. */
+  readonly epoch: number;
+}
+
+export interface EntryBody extends EntryHeader {
   readonly batches: readonly Uint8Array[];
 }
 
-export function encodeEntryBody(stamp: LogTimeMs, batches: readonly Uint8Array[]): Uint8Array {
+export function encodeEntryBody(
+  { stamp, epoch }: EntryHeader,
+  batches: readonly Uint8Array[],
+): Uint8Array {
   let bytes = ENTRY_HEADER_BYTES;
   for (const batch of batches) bytes += 4 + batch.length;
-  const writer = new ByteWriter(bytes).u8(FORMAT).u64(stamp).u16(batches.length);
+  const writer = new ByteWriter(bytes).u8(ENTRY_FORMAT).u64(stamp).u32(epoch).u16(batches.length);
   for (const batch of batches) writer.bytes32(batch);
   return writer.finish();
 }
@@ -100,11 +111,24 @@ export function encodeEntryBody(stamp: LogTimeMs, batches: readonly Uint8Array[]
 /** Throws `DecodeError`; the batches are views. */
 export function decodeEntryBody(body: Uint8Array): EntryBody {
   const reader = new ByteReader(body);
-  if (reader.u8() !== FORMAT) throw new DecodeError('unknown entry format');
-  const stamp = logTimeMs(reader.u64());
+  const header = entryHeader(reader);
   const batches = Array.from({ length: reader.u16() }, () => reader.bytes32());
   reader.end();
-  return { stamp, batches };
+  return { ...header, batches };
+}
+
+/** The fixed part of an entry's body, without looking at its batches. Throws `DecodeError`. */
+export function decodeEntryHeader(body: Uint8Array): EntryHeader {
+  return entryHeader(new ByteReader(body));
+}
+
+function entryHeader(reader: ByteReader): EntryHeader {
+  const format = reader.u8();
+  if (format !== ENTRY_FORMAT && format !== ENTRY_FORMAT_WITHOUT_EPOCH) {
+    throw new DecodeError('unknown entry format');
+  }
+  const stamp = logTimeMs(reader.u64());
+  return { stamp, epoch: format === ENTRY_FORMAT ? reader.u32() : 0 };
 }
 
 /** How many of the first `batches` fit one entry: at least one when there is one. */

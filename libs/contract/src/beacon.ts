@@ -3,6 +3,7 @@
  * leader its back-pressure and its clock entries.
  *
  *   u64 applied · u64 durable · u64 chain at applied · u64 next due ms (0: nothing expires) · u8 healthy
+ *   · u64 wall clock ms
  */
 import {
   ByteReader,
@@ -22,15 +23,18 @@ export interface Beacon {
   /** When the earliest key, session or idempotency key expires. */
   readonly nextDue: LogTimeMs | undefined;
   readonly healthy: boolean;
+  /** The node's wall clock: log time follows what a majority of them has reached. */
+  readonly wallMs: number;
 }
 
 export function encodeBeacon(beacon: Beacon): Uint8Array {
-  return new ByteWriter(33)
+  return new ByteWriter(41)
     .u64(beacon.applied)
     .u64(beacon.durable)
     .u64(beacon.chain)
     .u64(beacon.nextDue ?? 0)
     .u8(beacon.healthy ? 1 : 0)
+    .u64(beacon.wallMs)
     .finish();
 }
 
@@ -41,6 +45,8 @@ export function decodeBeacon(body: Uint8Array): Beacon {
   const at = chain(reader.u64());
   const due = reader.u64();
   const healthy = reader.u8() === 1;
+  const wallMs = reader.u64();
   reader.end();
-  return { applied, durable, chain: at, nextDue: due === 0 ? undefined : logTimeMs(due), healthy };
+  const nextDue = due === 0 ? undefined : logTimeMs(due);
+  return { applied, durable, chain: at, nextDue, healthy, wallMs };
 }

@@ -1,6 +1,7 @@
 /** Every body decodes to what was encoded, and refuses every cut with a `DecodeError`. */
 import { chain, DecodeError, logIndex, logTimeMs, nodeId, revision, term } from '@kvstore/std';
 import { decodeBeacon, encodeBeacon } from './beacon.ts';
+import { clusterTagOf, decodeControl, encodeControl } from './control.ts';
 import {
   decodeLive,
   decodePull,
@@ -19,8 +20,7 @@ import {
 import { decodePropose, decodeProposeReply, encodePropose, encodeProposeReply } from './propose.ts';
 import { decodeReadIndexReply, encodeReadIndexReply } from './read-index.ts';
 import { decodeRead, decodeReadReply, encodeRead, encodeReadReply } from './read.ts';
-import { decodeConsensusStatus, decodeStorageStatus } from './status.ts';
-import { Subjects } from './subjects.ts';
+import { busPermissions, Subjects } from './subjects.ts';
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
 const route = { home: nodeId('node-1'), gateway: 'gateway-1' };
@@ -89,7 +89,20 @@ round(
   encodePullReply,
   decodePullReply,
 );
-round('a mark', [{ commitIndex: logIndex(4), chain: chain(5) }], encodeMark, decodeMark);
+round(
+  'a mark',
+  [
+    {
+      clusterTag: 2 ** 52 - 1,
+      commitIndex: logIndex(4),
+      chain: chain(5),
+      cutPoint: logIndex(3),
+      epoch: 2,
+    },
+  ],
+  encodeMark,
+  decodeMark,
+);
 round(
   'a beacon',
   [
@@ -99,6 +112,7 @@ round(
       chain: chain(5),
       nextDue: logTimeMs(6),
       healthy: true,
+      wallMs: 1_700_000_000_000,
     },
     {
       applied: logIndex(0),
@@ -106,6 +120,7 @@ round(
       chain: chain(0),
       nextDue: undefined,
       healthy: false,
+      wallMs: 0,
     },
   ],
   encodeBeacon,
@@ -155,9 +170,33 @@ test('numbers outside a closed set are refused', () => {
   ).toThrow(DecodeError);
 });
 
-test('a status that is not JSON is refused', () => {
-  expect(() => decodeConsensusStatus(bytes('{'))).toThrow(DecodeError);
-  expect(() => decodeStorageStatus(new Uint8Array([0xff]))).toThrow(DecodeError);
+test('a control body that is not JSON is refused', () => {
+  expect(decodeControl(encodeControl({ process: 'x' }))).toEqual({ process: 'x' });
+  expect(() => decodeControl(bytes('{'))).toThrow(DecodeError);
+  expect(() => decodeControl(new Uint8Array([0xff]))).toThrow(DecodeError);
+});
+
+test('the tag of a cluster follows from its id and fits a frame', () => {
+  expect(clusterTagOf('00000000-0000-2fff-0000-000000000000')).toBe(2);
+  expect(clusterTagOf('ffffffff-ffff-4fff-bfff-ffffffffffff')).toBe(2 ** 52 - 12);
+});
+
+test('a role may say and hear only what its work needs', () => {
+  const of = (role: 'consensus' | 'storage' | 'gateway', name: string) =>
+    busPermissions({ cluster: 'dev', group: 'g0', role, name });
+  const gateway = of('gateway', 'gateway-1');
+  expect(gateway.publish).toContain('kv.dev.g0.consensus.*.propose');
+  expect(gateway.publish.some((subject) => /raft|vote|mark|live|beacon|log/.test(subject))).toBe(
+    false,
+  );
+  expect(gateway.subscribe).toContain('kv.dev.g0.gateway.gateway-1.*');
+  expect(gateway.subscribe).toContain('kv.dev.inbox.gateway.gateway-1.>');
+  const storage = of('storage', 'node-1');
+  expect(storage.publish.some((subject) => /mark|live|propose|raft|vote/.test(subject))).toBe(
+    false,
+  );
+  expect(storage.subscribe.every((subject) => !subject.includes('consensus'))).toBe(true);
+  expect(of('consensus', 'node-1').subscribe).not.toContain('kv.dev.g0.consensus.node-2.*');
 });
 
 test('subjects name cluster and group, and take no token that could widen them', () => {

@@ -30,7 +30,7 @@ export const SenderRole = {
 } as const;
 export type SenderRole = (typeof SenderRole)[keyof typeof SenderRole];
 
-/** Kinds on the wire, each with the only role that may send it. Numbers are never reused. */
+/** Kinds on the wire, each with the only roles that may send it. Numbers are never reused. */
 export const FrameKind = {
   propose: 1,
   proposeReply: 2,
@@ -46,30 +46,33 @@ export const FrameKind = {
   outcomesQuery: 12,
   read: 13,
   readReply: 14,
-  statusQuery: 15,
-  consensusStatus: 16,
-  storageStatus: 17,
+  // 15 to 17 were the status of the first version.
+  controlRequest: 18,
+  controlReply: 19,
+  archive: 20,
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
-const senderOf: Readonly<Record<FrameKind, SenderRole>> = {
-  [FrameKind.propose]: 'gateway',
-  [FrameKind.proposeReply]: 'consensus',
-  [FrameKind.readIndex]: 'gateway',
-  [FrameKind.readIndexReply]: 'consensus',
-  [FrameKind.pull]: 'storage',
-  [FrameKind.pullReply]: 'consensus',
-  [FrameKind.raft]: 'consensus',
-  [FrameKind.live]: 'consensus',
-  [FrameKind.mark]: 'consensus',
-  [FrameKind.beacon]: 'storage',
-  [FrameKind.outcomes]: 'storage',
-  [FrameKind.outcomesQuery]: 'gateway',
-  [FrameKind.read]: 'gateway',
-  [FrameKind.readReply]: 'storage',
-  [FrameKind.statusQuery]: 'gateway',
-  [FrameKind.consensusStatus]: 'consensus',
-  [FrameKind.storageStatus]: 'storage',
+const EVERY_ROLE = Object.values(SenderRole);
+
+const sendersOf: Readonly<Record<FrameKind, readonly SenderRole[]>> = {
+  [FrameKind.propose]: ['gateway'],
+  [FrameKind.proposeReply]: ['consensus'],
+  [FrameKind.readIndex]: ['gateway'],
+  [FrameKind.readIndexReply]: ['consensus'],
+  [FrameKind.pull]: ['storage'],
+  [FrameKind.pullReply]: ['consensus'],
+  [FrameKind.raft]: ['consensus'],
+  [FrameKind.live]: ['consensus'],
+  [FrameKind.mark]: ['consensus'],
+  [FrameKind.beacon]: ['storage'],
+  [FrameKind.outcomes]: ['storage'],
+  [FrameKind.outcomesQuery]: ['gateway'],
+  [FrameKind.read]: ['gateway'],
+  [FrameKind.readReply]: ['storage'],
+  [FrameKind.controlRequest]: EVERY_ROLE,
+  [FrameKind.controlReply]: EVERY_ROLE,
+  [FrameKind.archive]: ['consensus'],
 };
 
 export interface Sender {
@@ -96,6 +99,8 @@ export const FrameRefusal = {
   kind: 'kind',
   role: 'role',
   mac: 'mac',
+  /** Authentic, but of a cluster of the same name that was founded apart from this one. */
+  foreign: 'foreign',
 } as const;
 export type FrameRefusal = (typeof FrameRefusal)[keyof typeof FrameRefusal];
 
@@ -132,7 +137,10 @@ export class FrameCodec {
   }
 
   seal(kind: FrameKind, atTerm: Term, body: Uint8Array): Uint8Array {
-    assert(senderOf[kind] === this.#identity.sender.role, 'this role may not send this kind');
+    assert(
+      sendersOf[kind].includes(this.#identity.sender.role),
+      'this role may not send this kind',
+    );
     const names = this.#cluster.length + this.#group.length + this.#sender.length;
     const writer = new ByteWriter(1 + 1 + 8 + 8 + 3 + names + 4 + body.length + MAC_BYTES)
       .u8(VERSION)
@@ -175,6 +183,11 @@ export class FrameCodec {
     }
   }
 
+  /** Counts a frame that its receiver refuses for what is in its body. */
+  refuse(reason: FrameRefusal): void {
+    this.#refuse(reason);
+  }
+
   #refuse(reason: FrameRefusal): void {
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
   }
@@ -195,8 +208,9 @@ export class FrameCodec {
       const claimed = reader.raw(MAC_BYTES);
       reader.end();
       if (!timingSafeEqual(mac, claimed)) return FrameRefusal.mac;
-      if (role !== senderOf[kind] || name === undefined) return FrameRefusal.role;
-      return { kind, sender: { role, name, incarnation }, term: atTerm, body };
+      const sender = sendersOf[kind].find((allowed) => allowed === role);
+      if (sender === undefined || name === undefined) return FrameRefusal.role;
+      return { kind, sender: { role: sender, name, incarnation }, term: atTerm, body };
     } catch (error) {
       if (error instanceof DecodeError) return FrameRefusal.malformed;
       throw error;

@@ -9,21 +9,15 @@ export {
   cutEntry,
   decodeBatch,
   decodeEntryBody,
+  decodeEntryHeader,
   encodeEntryBody,
   isProposableBatch,
 } from './batch.ts';
-export type { BatchHeader, EntryBody } from './batch.ts';
+export type { BatchHeader, EntryBody, EntryHeader } from './batch.ts';
 export { decodeBeacon, encodeBeacon } from './beacon.ts';
 export type { Beacon } from './beacon.ts';
 export { BusError } from './bus.ts';
-export type {
-  Bus,
-  BusErrorCode,
-  BusMessage,
-  BusStatus,
-  BusSubscription,
-  Lanes,
-} from './bus.ts';
+export type { Bus, BusErrorCode, BusMessage, BusStatus, BusSubscription, Lanes } from './bus.ts';
 export {
   commandBytesMax,
   decodeCommand,
@@ -31,6 +25,8 @@ export {
   FEATURE_LEVEL,
   FeatureLevelError,
 } from './command-codec.ts';
+export { askControl, clusterIdOf, clusterTagOf, decodeControl, encodeControl } from './control.ts';
+export type { Hello, HelloRequest, MemberHello } from './control.ts';
 export {
   decodeEntry,
   decodeLive,
@@ -76,6 +72,14 @@ export {
   ReadStatus,
 } from './read.ts';
 export type { ReadAnswer, ReadBatch, ReadOperation, ReadReply } from './read.ts';
-export { decodeConsensusStatus, decodeStorageStatus, encodeStatus } from './status.ts';
 export type { ConsensusStatus, StorageStatus } from './status.ts';
-export { ConsensusOperation, isSubjectToken, StorageOperation, Subjects } from './subjects.ts';
+export {
+  busPermissions,
+  ConsensusOperation,
+  ControlOperation,
+  isSubjectToken,
+  logStreamName,
+  StorageOperation,
+  Subjects,
+} from './subjects.ts';
+export type { BusIdentity } from './subjects.ts';

@@ -2,22 +2,40 @@
  * The mark, published by the leader with every heartbeat: what is committed. Live entries are a
  * speed-up, the mark is the guarantee. Gateways and storages learn the leader from its sender.
  *
- *   u64 commit index · u64 chain at it
+ *   u64 cluster tag · u64 commit index · u64 chain at it · u64 cut point · u32 epoch
  */
 import { ByteReader, ByteWriter, chain, type Chain, logIndex, type LogIndex } from '@kvstore/std';
 
 export interface Mark {
+  /** Tells founded clusters of one name apart: what a storage keeps belongs to one tag for ever. */
+  readonly clusterTag: number;
   readonly commitIndex: LogIndex;
   readonly chain: Chain;
+  /** The storages of a majority of the voters have fsynced everything up to here. */
+  readonly cutPoint: LogIndex;
+  /** Of the stream that the committed log is archived to; 0: none yet. */
+  readonly epoch: number;
 }
 
 export function encodeMark(mark: Mark): Uint8Array {
-  return new ByteWriter(16).u64(mark.commitIndex).u64(mark.chain).finish();
+  return new ByteWriter(36)
+    .u64(mark.clusterTag)
+    .u64(mark.commitIndex)
+    .u64(mark.chain)
+    .u64(mark.cutPoint)
+    .u32(mark.epoch)
+    .finish();
 }
 
 export function decodeMark(body: Uint8Array): Mark {
   const reader = new ByteReader(body);
-  const mark = { commitIndex: logIndex(reader.u64()), chain: chain(reader.u64()) };
+  const mark = {
+    clusterTag: reader.u64(),
+    commitIndex: logIndex(reader.u64()),
+    chain: chain(reader.u64()),
+    cutPoint: logIndex(reader.u64()),
+    epoch: reader.u32(),
+  };
   reader.end();
   return mark;
 }

@@ -1,11 +1,8 @@
-/**
- * What a node's two services say of themselves, measured by them: the control plane's bodies are
- * JSON, since they are asked rarely and read by people.
- */
-import { DecodeError, decodeUtf8, encodeUtf8 } from '@kvstore/std';
-
+/** What a node's two services say of themselves over the control plane, measured by them. */
 export interface ConsensusStatus {
   readonly node: string;
+  /** Undefined until the cluster is founded. */
+  readonly clusterId: string | undefined;
   readonly term: number;
   readonly role: string;
   readonly leader: string | undefined;
@@ -26,6 +23,8 @@ export interface ConsensusStatus {
 export interface StorageStatus {
   readonly node: string;
   readonly appliedIndex: number;
+  /** Chain of the log up to it: equal on every storage at the same index. */
+  readonly chain: number;
   readonly durableIndex: number;
   readonly revision: number;
   readonly keys: number;
@@ -37,28 +36,4 @@ export interface StorageStatus {
   readonly healthy: boolean;
   /** Set while flushing fails and is retried. */
   readonly flushError: string | undefined;
-}
-
-export function encodeStatus(status: ConsensusStatus | StorageStatus): Uint8Array {
-  return encodeUtf8(JSON.stringify(status));
-}
-
-/** The frame's kind and MAC say what it is and that it is ours. */
-export function decodeConsensusStatus(body: Uint8Array): ConsensusStatus {
-  return parse(body) as ConsensusStatus;
-}
-
-export function decodeStorageStatus(body: Uint8Array): StorageStatus {
-  return parse(body) as StorageStatus;
-}
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(decodeUtf8(body));
-  } catch (error) {
-    if (error instanceof DecodeError || error instanceof SyntaxError) {
-      throw new DecodeError('status is not JSON');
-    }
-    throw error;
-  }
 }

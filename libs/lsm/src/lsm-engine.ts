@@ -180,6 +180,15 @@ export class LsmEngine {
     return { key: cursor.key, value: cursor.value as Uint8Array };
   }
 
+  /** The value of `first`, for keys whose later writes sort first and that are never deleted. */
+  newest(from: Uint8Array, prefixLength: number): Uint8Array | undefined {
+    assert(prefixLength <= from.length, 'prefix longer than its key');
+    const filterPrefix = this.#options.filterPrefixLength(from);
+    const stored = this.#version.newest(from, prefixLength, filterPrefix);
+    assert(stored !== TOMBSTONE, 'a key that is written once was deleted');
+    return stored;
+  }
+
   /** In byte order, descending with `reverse`. Going on after a write throws `InvariantError`. */
   scan(bounds: KeyBounds): Iterable<KeyValue> {
     const { from, to, reverse = false } = bounds;

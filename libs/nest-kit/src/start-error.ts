@@ -16,6 +16,10 @@ export type StartErrorCode =
   | 'DATA_DIR_OF_ANOTHER_CLUSTER'
   | 'DATA_DIR_DAMAGED'
   | 'DISK_FULL'
+  | 'NAME_IN_USE'
+  | 'NATS_UNREACHABLE'
+  | 'NATS_REFUSED'
+  | 'NATS_UNSUITABLE'
   | 'CANNOT_START';
 
 export class StartError extends Error {

@@ -31,6 +31,12 @@ export class ElectionTimer {
     this.#timeout = this.#draw();
   }
 
+  /** Starts again, longer than anybody who does not hold back. */
+  holdBack(): void {
+    this.#elapsed = 0;
+    this.#timeout = 2 * this.#ticksMin + this.#draw();
+  }
+
   /** The leader of this term was heard. */
   heardLeader(): void {
     this.#elapsed = 0;

@@ -124,9 +124,9 @@ export class Leadership {
 
   /** Is there an append to send, a load to ask for or a read round to start? */
   get hasWork(): boolean {
-    const { last, commitIndex } = this.#log;
+    const { last } = this.#log;
     for (const progress of this.#followers.values()) {
-      if (progress.wantsAppend(last.index, commitIndex)) return true;
+      if (progress.wantsAppend(last.index)) return true;
     }
     return this.#canStartReads;
   }
@@ -154,8 +154,8 @@ export class Leadership {
   }
 
   #replicateTo(progress: Progress): void {
-    const { last, commitIndex } = this.#log;
-    while (progress.wantsAppend(last.index, commitIndex)) {
+    const { last } = this.#log;
+    while (progress.wantsAppend(last.index)) {
       const next = progress.nextIndex;
       const previous = progress.previous ?? this.#log.positionAt(logIndex(next - 1));
       const wantsEntries = next <= last.index && progress.hasRoom;
@@ -182,7 +182,7 @@ export class Leadership {
       entries,
       commitIndex,
     });
-    progress.sent(previous, entries, commitIndex);
+    progress.sent(previous, entries);
   }
 
   #sendHeartbeats(): void {

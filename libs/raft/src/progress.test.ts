@@ -17,8 +17,8 @@ function probing(next: number): Progress {
 }
 
 /** Sends the entries `from`..`to`. */
-function send(progress: Progress, from: number, to: number, commit = 0): void {
-  progress.sent(positionAt(LOG, from - 1), LOG.slice(from - 1, to), logIndex(commit));
+function send(progress: Progress, from: number, to: number): void {
+  progress.sent(positionAt(LOG, from - 1), LOG.slice(from - 1, to));
 }
 
 function replicating(match: number): Progress {
@@ -31,12 +31,12 @@ function replicating(match: number): Progress {
 describe('a follower that is probed', () => {
   test('is sent one append, and another one only after an answer or a heartbeat response', () => {
     const progress = probing(5);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(true);
+    expect(progress.wantsAppend(LAST)).toBe(true);
     send(progress, 5, 6);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(false);
+    expect(progress.wantsAppend(LAST)).toBe(false);
     expect(progress.nextIndex).toBe(5);
     progress.answeredHeartbeat(LAST, 1);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(true);
+    expect(progress.wantsAppend(LAST)).toBe(true);
   });
 
   test('is asked again at most once per tick', () => {
@@ -44,9 +44,9 @@ describe('a follower that is probed', () => {
     progress.answeredHeartbeat(LAST, 1);
     send(progress, 5, 6);
     progress.answeredHeartbeat(LAST, 1);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(false);
+    expect(progress.wantsAppend(LAST)).toBe(false);
     progress.answeredHeartbeat(LAST, 2);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(true);
+    expect(progress.wantsAppend(LAST)).toBe(true);
   });
 
   test('replicates from what it acknowledged', () => {
@@ -68,7 +68,7 @@ describe('a follower that is probed', () => {
     send(progress, 7, 8);
     progress.rejected(logIndex(6), logIndex(3));
     expect([progress.state, progress.nextIndex]).toEqual(['probe', 4]);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(true);
+    expect(progress.wantsAppend(LAST)).toBe(true);
   });
 
   test('a rejection always makes progress, whatever it says', () => {
@@ -89,13 +89,13 @@ describe('a follower that replicates', () => {
   test('is sent appends one behind the other, up to the bytes in flight', () => {
     const progress = replicating(2);
     send(progress, 3, 3);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(true);
+    expect(progress.wantsAppend(LAST)).toBe(true);
     send(progress, 4, 4);
     expect([progress.nextIndex, progress.inflightBytes]).toEqual([5, 2 * ENTRY_OVERHEAD_BYTES]);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(false);
+    expect(progress.wantsAppend(LAST)).toBe(false);
     progress.acknowledged(logIndex(3));
     expect(progress.inflightBytes).toBe(ENTRY_OVERHEAD_BYTES);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(true);
+    expect(progress.wantsAppend(LAST)).toBe(true);
   });
 
   test('one entry above the bound goes when nothing else is in flight', () => {
@@ -103,18 +103,11 @@ describe('a follower that replicates', () => {
       appendBytesMax: 1,
       inflightBytesMax: 1,
     });
-    progress.sent(LOG_START, [], NONE);
+    progress.sent(LOG_START, []);
     progress.acknowledged(NONE);
     expect(progress.hasRoom).toBe(true);
-    progress.sent(LOG_START, LOG.slice(0, 1), NONE);
+    progress.sent(LOG_START, LOG.slice(0, 1));
     expect(progress.hasRoom).toBe(false);
-  });
-
-  test('wants an empty append when the commit index moved', () => {
-    const progress = replicating(8);
-    expect(progress.wantsAppend(LAST, logIndex(4))).toBe(true);
-    send(progress, 9, 8, 4);
-    expect(progress.wantsAppend(LAST, logIndex(4))).toBe(false);
   });
 
   test('match never goes down, and an older acknowledgement is no news', () => {
@@ -136,11 +129,11 @@ describe('a follower that replicates', () => {
     send(progress, 7, 7);
     send(progress, 8, 8);
     progress.answeredHeartbeat(LAST, 1);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(true);
+    expect(progress.wantsAppend(LAST)).toBe(true);
     send(progress, 9, 8);
     progress.acknowledged(LAST);
     progress.answeredHeartbeat(LAST, 2);
-    expect(progress.wantsAppend(LAST, NONE)).toBe(false);
+    expect(progress.wantsAppend(LAST)).toBe(false);
   });
 
   test('a rejection returns it to probe, with nothing in flight and next above match', () => {
@@ -166,7 +159,7 @@ describe('a follower whose entries are loaded', () => {
     const progress = replicating(2);
     expect(progress.startLoading()).toBe(3);
     expect(progress.state).toBe('loading');
-    expect(progress.wantsAppend(LAST, logIndex(2))).toBe(false);
+    expect(progress.wantsAppend(LAST)).toBe(false);
     expect(progress.finishLoading(logIndex(3))).toBe(true);
     expect(progress.state).toBe('replicate');
   });

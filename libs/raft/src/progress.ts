@@ -36,8 +36,6 @@ export class Progress {
   #inflightBytes = 0;
   /** An append is owed even without entries: to find the match, or what became of lost appends. */
   #owesAppend = true;
-  /** The commit index that the newest append carried. */
-  #sentCommit = logIndex(0);
   #loadingFrom: LogIndex | undefined;
   #contactTick: number;
   #retriedAtTick = -1;
@@ -84,18 +82,18 @@ export class Progress {
     return this.#inflightBytes === 0 || this.#inflightBytes + appendBytesMax <= inflightBytesMax;
   }
 
-  wantsAppend(last: LogIndex, commitIndex: LogIndex): boolean {
+  /** A newer commit index alone is no reason: it rides on the next append or heartbeat. */
+  wantsAppend(last: LogIndex): boolean {
     if (this.#loadingFrom !== undefined) return false;
     if (this.#owesAppend) return true;
     if (this.#mode === 'probe') return false;
-    return (this.#nextIndex <= last && this.hasRoom) || this.#sentCommit < commitIndex;
+    return this.#nextIndex <= last && this.hasRoom;
   }
 
   /** An append left that begins after `previous`. */
-  sent(previous: LogPosition, entries: readonly Entry[], commitIndex: LogIndex): void {
+  sent(previous: LogPosition, entries: readonly Entry[]): void {
     assert(previous.index + 1 === this.#nextIndex, 'an append does not begin at next');
     this.#owesAppend = false;
-    this.#sentCommit = commitIndex;
     this.#previous = previous;
     const last = entries[entries.length - 1];
     if (this.#mode === 'probe' || last === undefined) return;

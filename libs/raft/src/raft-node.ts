@@ -125,6 +125,16 @@ export class RaftNode {
   }
 
   /**
+   * Gives leadership up because it serves nobody (entries do not get through, though heartbeats do),
+   * and leaves the next election to the others first. Nothing when this replica does not lead.
+   */
+  stepDown(): void {
+    if (this.#leadership === undefined) return;
+    this.#becomeFollower(this.#term, undefined);
+    this.#timer.holdBack();
+  }
+
+  /**
    * Asks for the index that a linearizable read of now has to wait for. A pending `context` comes
    * back in `Ready.reads` or `Ready.abandonedReads`; the core does not look into it.
    */
@@ -204,6 +214,11 @@ export class RaftNode {
   /** Chain up to and including an entry, while the core has it in memory. */
   chainAt(index: LogIndex): Chain | undefined {
     return this.#log.chainAt(index);
+  }
+
+  /** Term of an entry of the log; undefined when the log does not reach it. */
+  termAt(index: LogIndex): Term | undefined {
+    return this.#log.termAt(index);
   }
 
   get #term(): Term {

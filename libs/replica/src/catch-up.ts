@@ -3,7 +3,7 @@
  *
  * Live entries may be lost. When the target is above what is applied and nothing was applied for
  * `PATIENCE_MS`, entries are pulled: from the consensus of the own node, then from the others in
- * turn, with a pause after a full round without success.
+ * turn, then from the archived log, with a pause after a full round without success.
  */
 import {
   type Bus,
@@ -18,10 +18,12 @@ import {
   type Subjects,
 } from '@kvstore/contract';
 import { logIndex, type LogIndex, type NodeId, term, type Timers } from '@kvstore/std';
+import type { EntryArchive } from './entry-archive.ts';
 
 export interface CatchUpOptions {
   /** The own node first. */
   readonly nodes: readonly NodeId[];
+  readonly archive: EntryArchive | undefined;
   readonly bus: Bus;
   readonly frames: FrameCodec;
   readonly subjects: Subjects;
@@ -44,7 +46,10 @@ export class CatchUp {
   #pulling = false;
   #source = 0;
   #stopped = false;
+  /** Of the archived log, from the newest mark; 0: none. */
+  #epoch = 0;
   pulls = 0;
+  archiveReads = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -57,6 +62,11 @@ export class CatchUp {
       return;
     }
     this.#arm(PATIENCE_MS);
+  }
+
+  /** What a mark says: the archive's newest epoch. */
+  heardEpoch(epoch: number): void {
+    if (epoch > this.#epoch) this.#epoch = epoch;
   }
 
   stop(): void {
@@ -92,34 +102,47 @@ export class CatchUp {
   async #pullAll(): Promise<void> {
     let fruitless = 0;
     while (!this.#stopped && this.#options.applied() < this.#target) {
-      const progressed = await this.#pullOnce();
-      if (progressed) {
+      const before = this.#options.applied();
+      await this.#pullOnce(logIndex(before + 1));
+      if (this.#options.applied() > before) {
         fruitless = 0;
         continue;
       }
-      this.#source = (this.#source + 1) % this.#options.nodes.length;
+      this.#source = (this.#source + 1) % this.#sources;
       fruitless += 1;
-      if (fruitless >= this.#options.nodes.length) return;
+      if (fruitless >= this.#sources) return;
     }
   }
 
-  async #pullOnce(): Promise<boolean> {
-    const { bus, frames, subjects, nodes } = this.#options;
-    const before = this.#options.applied();
-    const request = encodePull({ from: logIndex(before + 1), maxBytes: Limits.entryBytesMax });
-    this.pulls += 1;
-    try {
-      const subject = subjects.consensus(nodes[this.#source] as NodeId, ConsensusOperation.pull);
-      const frame = frames.seal(FrameKind.pull, term(0), request);
-      const answer = frames.open(
-        await bus.request(subject, frame, PULL_TIMEOUT_MS),
-        FrameKind.pullReply,
-      );
-      if (answer === undefined) return false;
-      await this.#options.offer(decodePullReply(answer.body).entries);
-    } catch (error) {
-      if (!(error instanceof BusError)) throw error;
+  /** The consensus nodes, and behind them the archive. */
+  get #sources(): number {
+    const { nodes, archive } = this.#options;
+    return nodes.length + (archive === undefined || this.#epoch === 0 ? 0 : 1);
+  }
+
+  async #pullOnce(from: LogIndex): Promise<void> {
+    const { nodes, archive, offer } = this.#options;
+    const node = nodes[this.#source];
+    if (node !== undefined) {
+      this.pulls += 1;
+      await offer(await this.#pullFrom(node, from));
+    } else if (archive !== undefined) {
+      this.archiveReads += 1;
+      await offer(await archive.read(this.#epoch, from, Limits.entryBytesMax));
     }
-    return this.#options.applied() > before;
+  }
+
+  async #pullFrom(node: NodeId, from: LogIndex): Promise<readonly LogEntry[]> {
+    const { bus, frames, subjects } = this.#options;
+    const body = encodePull({ from, maxBytes: Limits.entryBytesMax });
+    const subject = subjects.consensus(node, ConsensusOperation.pull);
+    try {
+      const frame = frames.seal(FrameKind.pull, term(0), body);
+      const answer = await bus.request(subject, frame, PULL_TIMEOUT_MS);
+      return frames.receive(answer, FrameKind.pullReply, decodePullReply)?.body.entries ?? [];
+    } catch (error) {
+      if (error instanceof BusError) return [];
+      throw error;
+    }
   }
 }

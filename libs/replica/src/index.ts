@@ -3,6 +3,7 @@
  * a `ReplicaStore`, whose port it owns, and serves outcomes and reads over the `Bus`.
  */
 export { DivergedError } from './applier.ts';
+export type { EntryArchive } from './entry-archive.ts';
 export { Replica } from './replica.ts';
-export type { ReplicaCounters, ReplicaOptions } from './replica.ts';
+export type { ReplicaCounters, ReplicaNotice, ReplicaOptions } from './replica.ts';
 export type { ReplicaStore, ReplicaStoreStatistics } from './replica-store.ts';

@@ -9,10 +9,11 @@
  *   1. entries are applied in log order, each once: lower is dropped, ahead of a gap is held
  *   2. a read is answered from one state between two entries, at or above what it waits for
  *   3. a replica whose chain differs from a mark at the same index stops serving
+ *   4. what it keeps belongs to one founded cluster: it takes nothing before it knows which one, and
+ *      under the marks of another it serves nothing
  */
 import {
   AnswerKind,
-  type Bus,
   type BusMessage,
   type BusSubscription,
   decodeLive,
@@ -22,9 +23,10 @@ import {
   encodeBeacon,
   encodeOutcomesFrame,
   encodeReadReply,
-  encodeStatus,
   FrameCodec,
   FrameKind,
+  FrameRefusal,
+  type Lanes,
   Limits,
   type Live,
   type LogEntry,
@@ -54,6 +56,7 @@ import {
 import { StateMachine } from '@kvstore/state-machine';
 import { type Applied, Applier, DivergedError } from './applier.ts';
 import { CatchUp } from './catch-up.ts';
+import type { EntryArchive } from './entry-archive.ts';
 import { EntryBuffer } from './entry-buffer.ts';
 import type { ReplicaStore } from './replica-store.ts';
 import { Waiters } from './waiters.ts';
@@ -64,16 +67,29 @@ export interface ReplicaOptions {
   readonly group: string;
   readonly incarnation: number;
   readonly secret: Uint8Array;
+  /** Tag of the founded cluster that the data belongs to; undefined: not known yet. */
+  readonly clusterTag: number | undefined;
   /** Where entries can be pulled from; the own node first. */
   readonly consensusNodes: readonly NodeId[];
-  readonly bus: Bus;
+  /** Read when no consensus serves an entry. */
+  readonly archive?: EntryArchive;
+  readonly lanes: Lanes;
   readonly store: ReplicaStore;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly onFatal: (error: unknown) => void;
+  /** Something an operator should read about, once per cause. */
+  readonly onNotice?: (notice: ReplicaNotice) => void;
 }
 
-const BEACON_PERIOD_MS = 100;
+export type ReplicaNotice =
+  /** The first mark told which cluster this storage belongs to; to be remembered for ever. */
+  | { readonly kind: 'cluster-learned'; readonly clusterTag: number }
+  /** The data here is of a cluster that was founded apart from the one that `leader` leads. */
+  | { readonly kind: 'foreign-data'; readonly leader: string };
+
+/** Also when nothing changes: a silent storage counts as gone. */
+const BEACON_PERIOD_MS = 200;
 const OUTCOME_WAIT_MS = 1_000;
 const NOTHING = new Uint8Array(0);
 
@@ -95,11 +111,14 @@ export class Replica {
   readonly #catchUp: CatchUp;
   readonly #subscriptions: BusSubscription[] = [];
   #beaconTimer: Timer | undefined;
+  #clusterTag: number | undefined;
+  #foreign = false;
   #resuming = false;
   #stopped = false;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
+    this.#clusterTag = options.clusterTag;
     this.#frames = new FrameCodec({
       cluster: options.cluster,
       group: options.group,
@@ -112,7 +131,8 @@ export class Replica {
     this.#waiters = new Waiters(options.clock, options.timers);
     this.#catchUp = new CatchUp({
       nodes: options.consensusNodes,
-      bus: options.bus,
+      archive: options.archive,
+      bus: options.lanes.data,
       frames: this.#frames,
       subjects: this.#subjects,
       timers: options.timers,
@@ -130,16 +150,21 @@ export class Replica {
     return this.#catchUp.pulls;
   }
 
+  get archiveReads(): number {
+    return this.#catchUp.archiveReads;
+  }
+
   start(): void {
-    const { bus, node, timers } = this.#options;
-    const listen = (subject: string, handler: (message: BusMessage) => void): void => {
-      this.#subscriptions.push(bus.subscribe(subject, handler));
-    };
-    listen(this.#subjects.live, (message) => this.#onLive(message));
-    listen(this.#subjects.mark, (message) => this.#onMark(message));
-    listen(this.#subjects.storage(node, StorageOperation.read), (m) => this.#onRead(m));
-    listen(this.#subjects.storage(node, StorageOperation.outcomes), (m) => this.#onQuery(m));
-    listen(this.#subjects.storage(node, StorageOperation.status), (m) => this.#onStatus(m));
+    const { lanes, node, timers } = this.#options;
+    const { data, control } = lanes;
+    this.#subscriptions.push(
+      data.subscribe(this.#subjects.live, (m) => this.#onLive(m)),
+      control.subscribe(this.#subjects.mark, (m) => this.#onMark(m)),
+      data.subscribe(this.#subjects.storage(node, StorageOperation.read), (m) => this.#onRead(m)),
+      data.subscribe(this.#subjects.storage(node, StorageOperation.outcomes), (m) =>
+        this.#onQuery(m),
+      ),
+    );
     this.#beaconTimer = timers.every(BEACON_PERIOD_MS, () => this.#publishBeacon());
     this.#publishBeacon();
   }
@@ -160,6 +185,7 @@ export class Replica {
     return {
       node,
       appliedIndex: store.applied.index,
+      chain: store.applied.chain,
       durableIndex: store.durable.index,
       revision: this.#stateMachine.revision,
       keys,
@@ -167,7 +193,7 @@ export class Replica {
       segments: store.statistics.segments,
       segmentBytes: store.statistics.segmentBytes,
       memtableBytes: store.statistics.memtableBytes,
-      healthy: !this.#stopped && store.statistics.flushError === undefined,
+      healthy: this.#serves && store.statistics.flushError === undefined,
       flushError: store.statistics.flushError,
     };
   }
@@ -175,6 +201,7 @@ export class Replica {
   // --- applying ---------------------------------------------------------------------------------
 
   #onLive(message: BusMessage): void {
+    if (!this.#serves) return;
     const live = this.#frames.receive(message.payload, FrameKind.live, decodeLive)?.body;
     if (live === undefined) return;
     const { applied } = this.#options.store;
@@ -190,14 +217,38 @@ export class Replica {
   }
 
   #onMark(message: BusMessage): void {
-    const mark = this.#frames.receive(message.payload, FrameKind.mark, decodeMark)?.body;
-    if (mark === undefined) return;
+    const received = this.#frames.receive(message.payload, FrameKind.mark, decodeMark);
+    if (received === undefined) return;
+    const mark = received.body;
+    if (!this.#isOurs(mark.clusterTag, received.frame.sender.name)) return;
     const { applied } = this.#options.store;
     if (mark.commitIndex === applied.index && mark.chain !== applied.chain) {
       this.#fail(new DivergedError(`the chain at ${applied.index} is not the leader's: rebuild`));
       return;
     }
+    this.#catchUp.heardEpoch(mark.epoch);
     this.#catchUp.need(mark.commitIndex);
+  }
+
+  /** What this storage keeps is served only under the marks of its own cluster. */
+  get #serves(): boolean {
+    return !this.#stopped && !this.#foreign && this.#clusterTag !== undefined;
+  }
+
+  #isOurs(clusterTag: number, leader: string): boolean {
+    if (this.#clusterTag === undefined) {
+      this.#clusterTag = clusterTag;
+      this.#options.onNotice?.({ kind: 'cluster-learned', clusterTag });
+      this.#publishBeacon();
+    }
+    if (this.#clusterTag === clusterTag) {
+      this.#foreign = false;
+      return true;
+    }
+    this.#frames.refuse(FrameRefusal.foreign);
+    if (!this.#foreign) this.#options.onNotice?.({ kind: 'foreign-data', leader });
+    this.#foreign = true;
+    return false;
   }
 
   async #offerPulled(entries: readonly LogEntry[]): Promise<void> {
@@ -267,7 +318,7 @@ export class Replica {
     for (const { session, gateway, sent } of bySession.values()) {
       const body = encodeOutcomesFrame({ session, batches: sent });
       const frame = this.#frames.seal(FrameKind.outcomes, term(0), body);
-      this.#options.bus.publish(this.#subjects.gatewayOutcomes(gateway), frame);
+      this.#options.lanes.data.publish(this.#subjects.gatewayOutcomes(gateway), frame);
     }
   }
 
@@ -276,6 +327,10 @@ export class Replica {
   #onRead(message: BusMessage): void {
     const batch = this.#frames.receive(message.payload, FrameKind.read, decodeRead)?.body;
     if (batch === undefined) return;
+    if (!this.#serves) {
+      this.#refuseRead(message, ReadStatus.behind);
+      return;
+    }
     const awaited = { index: batch.minIndex, revision: batch.minRevision };
     const now = this.#reached();
     if (awaited.index <= now.index && awaited.revision <= now.revision) {
@@ -365,22 +420,17 @@ export class Replica {
     return { batchNo, status: OutcomeStatus.decided, bytes: stored };
   }
 
-  #onStatus(message: BusMessage): void {
-    if (this.#frames.open(message.payload, FrameKind.statusQuery) === undefined) return;
-    const body = encodeStatus(this.status());
-    message.respond(this.#frames.seal(FrameKind.storageStatus, term(0), body));
-  }
-
   #publishBeacon(): void {
-    const { store, bus } = this.#options;
+    const { store, lanes, clock } = this.#options;
     const beacon = {
       applied: store.applied.index,
       durable: store.durable.index,
       chain: store.applied.chain,
       nextDue: this.#stateMachine.nextDue,
-      healthy: !this.#stopped,
+      healthy: this.#serves,
+      wallMs: clock.wallMs(),
     };
-    bus.publish(
+    lanes.control.publish(
       this.#subjects.beacon,
       this.#frames.seal(FrameKind.beacon, term(0), encodeBeacon(beacon)),
     );

@@ -23,7 +23,7 @@ class HandClock implements Clock {
 describe('log time', () => {
   test('follows the wall clock while both run alike', () => {
     const hand = new HandClock();
-    const clock = new ClusterClock(hand);
+    const clock = new ClusterClock(hand, () => hand.wallMs());
     clock.lead();
     expect(clock.stamp()).toBe(1_000_000);
     hand.pass(1234);
@@ -32,7 +32,7 @@ describe('log time', () => {
 
   test('never goes below the last stamp of the log, also when a new leader is behind', () => {
     const hand = new HandClock();
-    const clock = new ClusterClock(hand);
+    const clock = new ClusterClock(hand, () => hand.wallMs());
     clock.observe(logTimeMs(2_000_000));
     clock.lead();
     expect(clock.stamp()).toBe(2_000_000);
@@ -43,7 +43,7 @@ describe('log time', () => {
 
   test('a wall clock that jumps bends it by at most a tenth, either way', () => {
     const hand = new HandClock();
-    const clock = new ClusterClock(hand);
+    const clock = new ClusterClock(hand, () => hand.wallMs());
     clock.lead();
     hand.pass(1000, 1000 + 3_600_000);
     expect(clock.stamp()).toBe(1_000_000 + 1100);
@@ -53,7 +53,7 @@ describe('log time', () => {
 
   test('steps forward, never back, when leadership begins', () => {
     const hand = new HandClock();
-    const clock = new ClusterClock(hand);
+    const clock = new ClusterClock(hand, () => hand.wallMs());
     clock.lead();
     hand.pass(1000, 3_600_000);
     clock.lead();
@@ -61,6 +61,21 @@ describe('log time', () => {
     hand.pass(1000, -3_600_000);
     clock.lead();
     expect(clock.stamp()).toBe(1_000_000 + 3_600_000);
+  });
+
+  test('stands on the log alone while too few clocks are known, and steps once when they are', () => {
+    const hand = new HandClock();
+    let reference: number | undefined;
+    const clock = new ClusterClock(hand, () => reference);
+    clock.observe(logTimeMs(5_000));
+    clock.lead();
+    hand.pass(100);
+    expect(clock.stamp()).toBe(5_100);
+    reference = 900_000;
+    expect(clock.stamp()).toBe(900_000);
+    reference = 2_000_000;
+    hand.pass(100);
+    expect(clock.stamp()).toBe(900_110);
   });
 
   test('stamps never decrease, whatever the clocks do', () => {
@@ -72,7 +87,7 @@ describe('log time', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
         const hand = new HandClock();
-        const clock = new ClusterClock(hand);
+        const clock = new ClusterClock(hand, () => hand.wallMs());
         clock.lead();
         let last = clock.stamp();
         for (const { ms, wall, lead } of steps) {

@@ -2,8 +2,16 @@
  * sequencer: one node's part in the ordering of one group's log. `Sequencer` drives the Raft core
  * over the `Bus`, the `LogStore` and the `HardStateStore`; it owns those two ports.
  */
+export type { ArchiveSource, ArchiveState } from './archive-source.ts';
 export { ClusterClock } from './cluster-clock.ts';
+export { decideFounding } from './founding.ts';
+export type { Founding } from './founding.ts';
 export { LogError } from './log-store.ts';
 export type { HardStateStore, LogErrorCode, LogStore, RecoveredLog } from './log-store.ts';
 export { defaultSequencerConfig, Sequencer } from './sequencer.ts';
-export type { SequencerConfig, SequencerCounters, SequencerOptions } from './sequencer.ts';
+export type {
+  SequencerConfig,
+  SequencerCounters,
+  SequencerNotice,
+  SequencerOptions,
+} from './sequencer.ts';

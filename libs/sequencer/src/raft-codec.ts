@@ -1,5 +1,6 @@
 /**
- * Raft messages on the wire: u8 kind · u8+from · u8+to · u64 term · fields. Entries as everywhere.
+ * Raft messages on the wire: u64 cluster tag · u8 kind · u8+from · u8+to · u64 term · fields. Entries
+ * as everywhere. The tag keeps apart two clusters of one name and secret that were founded apart.
  * Throws `DecodeError`; what is well-formed but wrong is the core's to refuse.
  */
 import { decodeEntry, encodeEntry } from '@kvstore/contract';
@@ -30,8 +31,8 @@ const Kind = {
   heartbeatResponse: 8,
 } as const;
 
-export function encodeMessage(message: Message): Uint8Array {
-  const writer = new ByteWriter(256);
+export function encodeMessage(clusterTag: number, message: Message): Uint8Array {
+  const writer = new ByteWriter(256).u64(clusterTag);
   const head = (kind: number): ByteWriter =>
     writer
       .u8(kind)
@@ -80,13 +81,19 @@ function encodeResult(writer: ByteWriter, result: AppendResponse['result']): voi
   writer.u8(0).u64(result.rejectedIndex).u64(result.hintIndex).u64(result.hintTerm);
 }
 
-export function decodeMessage(bytes: Uint8Array): Message {
+export interface TaggedMessage {
+  readonly clusterTag: number;
+  readonly message: Message;
+}
+
+export function decodeMessage(bytes: Uint8Array): TaggedMessage {
   const reader = new ByteReader(bytes);
+  const clusterTag = reader.u64();
   const kind = reader.u8();
   const address = { from: node(reader), to: node(reader), term: term(reader.u64()) };
   const message = decodeFields(reader, kind, address);
   reader.end();
-  return message;
+  return { clusterTag, message };
 }
 
 interface Address {

@@ -10,11 +10,12 @@
  *   2. a proposal is appended only when the log certainly has room for it, so that a full disk is
  *      an answer and never a half-written promise
  *   3. an error of the log or the hard state that is not waited out stops the process
+ *   4. a message of another founded cluster is dropped and counted, whatever its names
  */
 import {
-  type Bus,
   type BusMessage,
   type BusSubscription,
+  clusterTagOf,
   ConsensusOperation,
   type ConsensusStatus,
   decodeBeacon,
@@ -26,10 +27,11 @@ import {
   encodeProposeReply,
   encodePullReply,
   encodeReadIndexReply,
-  encodeStatus,
   FrameCodec,
   FrameKind,
+  FrameRefusal,
   isProposableBatch,
+  type Lanes,
   Limits,
   type ProposeReply,
   type ReadIndexReply,
@@ -43,14 +45,25 @@ import {
   LOG_START,
   type LogIndex,
   logIndex,
-  logTimeMs,
   type NodeId,
   type Random,
   type Timer,
   type Timers,
 } from '@kvstore/std';
-import { type Entry, RaftNode, type Ready, Role, type SoftState } from '@kvstore/raft';
+import {
+  type Entry,
+  type Message,
+  RaftNode,
+  type Ready,
+  Role,
+  type SoftState,
+} from '@kvstore/raft';
+import type { ArchiveSource, ArchiveState } from './archive-source.ts';
 import { ClusterClock } from './cluster-clock.ts';
+import { CommitWatch } from './commit-watch.ts';
+import { CommittedLog } from './committed-log.ts';
+import { EntryHeaders } from './entry-headers.ts';
+import { LogRoom, RECORD_OVERHEAD_BYTES } from './log-room.ts';
 import type { HardStateStore, LogStore } from './log-store.ts';
 import { LogWriter } from './log-writer.ts';
 import { answerAll, type Proposal, Proposals } from './proposals.ts';
@@ -71,11 +84,11 @@ export interface SequencerConfig {
   readonly pullBytesMax: number;
 }
 
-/** Heartbeat 50 ms, election timeout 300–600 ms. */
+/** Heartbeat 50 ms, election timeout 300–600 ms. Ticks this long keep an idle node idle. */
 export const defaultSequencerConfig: SequencerConfig = {
-  tickMs: 10,
-  heartbeatTicks: 5,
-  electionTicks: 30,
+  tickMs: 25,
+  heartbeatTicks: 2,
+  electionTicks: 12,
   queueBytesMax: 16 * 1024 * 1024,
   uncommittedBytesMax: 16 * 1024 * 1024,
   inflightBytesMax: 4 * 1024 * 1024,
@@ -91,7 +104,7 @@ export interface SequencerOptions {
   readonly incarnation: number;
   readonly secret: Uint8Array;
   readonly voters: readonly NodeId[];
-  readonly bus: Bus;
+  readonly lanes: Lanes;
   readonly log: LogStore;
   readonly hardStates: HardStateStore;
   readonly clock: Clock;
@@ -100,15 +113,21 @@ export interface SequencerOptions {
   readonly config?: Partial<SequencerConfig>;
   /** The disk failed or an invariant broke: nothing more is acknowledged, the process must stop. */
   readonly onFatal: (error: unknown) => void;
+  /** Something an operator should read about, once per cause. */
+  readonly onNotice?: (notice: SequencerNotice) => void;
 }
 
-/** Bytes of log kept free of proposals, so that openings and clock entries always fit. */
-const RESERVED_ROOM_BYTES = 64 * 1024;
-const RECORD_OVERHEAD_BYTES = 256;
-/** A queue above this does not wait for room as a whole; its entries are refused one by one. */
-const ROOM_AWAITED_BYTES_MAX = 4 * 1024 * 1024;
-const ROOM_AWAITED_MS_MAX = 1_000;
+export type SequencerNotice =
+  /** A process with this member's name is of a cluster that was founded apart from this one. */
+  | { readonly kind: 'foreign-member'; readonly node: string }
+  /** Entries did not get through although heartbeats did. */
+  | { readonly kind: 'commit-stands-still'; readonly action: 'reconnect' | 'resign' };
+
+/** How long a room is awaited between two looks. */
+const ROOM_POLL_MS = 10;
 const CLOCK_ENTRY_PERIOD_MS = 500;
+/** Two election timeouts without a commit are no accident. */
+const COMMIT_PATIENCE_TIMEOUTS = 2;
 
 export interface SequencerCounters {
   electionsWon: number;
@@ -117,6 +136,10 @@ export interface SequencerCounters {
   proposalsRefused: number;
   readIndexRequests: number;
   pullsServed: number;
+  /** Connections given up because commits stood still. */
+  reconnects: number;
+  /** Leaderships given up for the same reason. */
+  resignations: number;
 }
 
 export class Sequencer {
@@ -127,7 +150,11 @@ export class Sequencer {
     proposalsRefused: 0,
     readIndexRequests: 0,
     pullsServed: 0,
+    reconnects: 0,
+    resignations: 0,
   };
+  /** What the archiver of the committed log works from. */
+  readonly archive: ArchiveSource;
   readonly #options: SequencerOptions;
   readonly #config: SequencerConfig;
   readonly #frames: FrameCodec;
@@ -135,17 +162,25 @@ export class Sequencer {
   readonly #raft: RaftNode;
   readonly #writer: LogWriter;
   readonly #clusterClock: ClusterClock;
+  readonly #headers: EntryHeaders;
+  readonly #room: LogRoom;
+  readonly #committedLog: CommittedLog;
   readonly #proposals: Proposals;
   readonly #storages: Storages;
+  readonly #commitWatch: CommitWatch;
+  /** Of the founded cluster that this member belongs to; known from `start` on. */
+  #clusterId: string | undefined;
+  #clusterTag = 0;
+  readonly #foreign = new Set<string>();
   readonly #reads = new Map<number, BusMessage>();
   readonly #subscriptions: BusSubscription[] = [];
   #ticker: Timer | undefined;
   #ticks = 0;
   #soft: SoftState;
   #commitIndex: LogIndex = logIndex(0);
+  #cutPoint: LogIndex = logIndex(0);
   #lastClockEntry: LogIndex = logIndex(0);
   #lastClockEntryAtMs = 0;
-  #roomAwaitedFromMs: number | undefined;
   #nextRead = 1;
   #advancing = false;
   #stopped = false;
@@ -160,10 +195,15 @@ export class Sequencer {
       sender: { role: SenderRole.consensus, name: options.node, incarnation: options.incarnation },
     });
     this.#subjects = new Subjects(options.cluster, options.group);
-    this.#clusterClock = new ClusterClock(options.clock);
     this.#proposals = new Proposals(this.#config.queueBytesMax);
     this.#storages = new Storages(options.voters);
+    this.#clusterClock = new ClusterClock(options.clock, () => this.#majorityWallMs());
+    this.#headers = new EntryHeaders(this.#clusterClock);
+    this.#room = new LogRoom(options.log, options.clock);
+    this.#commitWatch = new CommitWatch(COMMIT_PATIENCE_TIMEOUTS * this.#config.electionTicks);
+    this.archive = this.#archiveSource();
     this.#raft = this.#createCore();
+    this.#committedLog = new CommittedLog(options.log, this.#raft);
     this.#writer = new LogWriter(
       this.#raft,
       { log: options.log, hardStates: options.hardStates },
@@ -182,21 +222,31 @@ export class Sequencer {
     return this.#frames;
   }
 
-  /** Begins to take part. Stamps in the log are known before the first entry is stamped. */
-  async start(): Promise<void> {
-    await this.#restoreStamp();
-    const { bus, node, timers } = this.#options;
-    const listen = (subject: string, handler: (message: BusMessage) => void): void => {
-      this.#subscriptions.push(bus.subscribe(subject, handler));
+  /**
+   * Begins to take part in the cluster that was founded under this id. Stamps in the log are known
+   * before the first entry is stamped.
+   */
+  async start(clusterId: string): Promise<void> {
+    this.#clusterId = clusterId;
+    this.#clusterTag = clusterTagOf(clusterId);
+    await this.#restoreHeader();
+    const { lanes, node, timers } = this.#options;
+    const listen = (
+      lane: keyof Lanes,
+      operation: ConsensusOperation,
+      handler: (message: BusMessage) => void,
+    ): void => {
+      const subject = this.#subjects.consensus(node, operation);
+      this.#subscriptions.push(lanes[lane].subscribe(subject, handler));
     };
-    listen(this.#subjects.consensus(node, ConsensusOperation.propose), (m) => this.#onPropose(m));
-    listen(this.#subjects.consensus(node, ConsensusOperation.readIndex), (m) =>
-      this.#onReadIndex(m),
+    listen('data', ConsensusOperation.propose, (m) => this.#onPropose(m));
+    listen('data', ConsensusOperation.readIndex, (m) => this.#onReadIndex(m));
+    listen('data', ConsensusOperation.pull, (m) => this.#onPull(m));
+    listen('data', ConsensusOperation.raft, (m) => this.#onRaft(m));
+    listen('control', ConsensusOperation.vote, (m) => this.#onRaft(m));
+    this.#subscriptions.push(
+      lanes.control.subscribe(this.#subjects.beacon, (m) => this.#onBeacon(m)),
     );
-    listen(this.#subjects.consensus(node, ConsensusOperation.pull), (m) => this.#onPull(m));
-    listen(this.#subjects.consensus(node, ConsensusOperation.raft), (m) => this.#onRaft(m));
-    listen(this.#subjects.consensus(node, ConsensusOperation.status), (m) => this.#onStatus(m));
-    listen(this.#subjects.beacon, (m) => this.#onBeacon(m));
     // Why the end of the turn: after a stall the inbox is drained before an election is judged.
     this.#ticker = timers.every(this.#config.tickMs, () => timers.endOfTurn(() => this.#tick()));
     this.#tick();
@@ -219,6 +269,7 @@ export class Sequencer {
     const { log, node } = this.#options;
     return {
       node,
+      clusterId: this.#clusterId,
       term: status.term,
       role: status.role,
       leader: status.leader,
@@ -247,7 +298,7 @@ export class Sequencer {
         random,
         openingBody: () => {
           this.#clusterClock.lead();
-          return encodeEntryBody(this.#clusterClock.stamp(), []);
+          return encodeEntryBody(this.#headers.next(), []);
         },
         appendBytesMax: Limits.entryBytesMax,
         inflightBytesMax: this.#config.inflightBytesMax,
@@ -262,27 +313,42 @@ export class Sequencer {
     );
   }
 
-  async #restoreStamp(): Promise<void> {
+  async #restoreHeader(): Promise<void> {
     const { index } = this.#options.log.recovered.last;
     if (index === 0) return;
     const [last] = await this.#options.log.read(index, 1);
-    if (last !== undefined) this.#observeStamp(last);
+    if (last !== undefined) this.#headers.appended(last);
   }
 
-  /** Entry bodies are this sequencer's own format: u8 format, u64 stamp. */
-  #observeStamp(entry: Entry): void {
-    const { body } = entry;
-    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-    this.#clusterClock.observe(logTimeMs(view.getUint32(1) * 0x1_0000_0000 + view.getUint32(5)));
+  #majorityWallMs(): number | undefined {
+    const { node, clock } = this.#options;
+    return this.#storages.majorityWallMs(node, clock.wallMs(), clock.monotonicMs());
   }
 
   #tick(): void {
     if (this.#stopped) return;
     this.#ticks += 1;
     this.#raft.tick();
-    if (this.#soft.role === Role.leader) this.#proposeClockEntry();
+    if (this.#soft.role === Role.leader) {
+      this.#watchCommit();
+      this.#proposeClockEntry();
+    }
     this.#advance();
     if (this.#ticks % this.#config.heartbeatTicks === 0) this.#publishMark();
+  }
+
+  #watchCommit(): void {
+    const { commitIndex, lastIndex } = this.#raft.status();
+    const action = this.#commitWatch.tick(commitIndex, lastIndex);
+    if (action === 'wait') return;
+    if (action === 'reconnect') {
+      this.counters.reconnects += 1;
+      this.#options.lanes.data.reconnect();
+    } else {
+      this.counters.resignations += 1;
+      this.#raft.stepDown();
+    }
+    this.#options.onNotice?.({ kind: 'commit-stands-still', action });
   }
 
   // --- the core's effects -----------------------------------------------------------------------
@@ -298,12 +364,9 @@ export class Sequencer {
     // Why first: what is pending from an earlier leadership may be overwritten by these entries, and
     // must not be called committed.
     if (ready.softState !== undefined) this.#become(ready.softState);
-    for (const entry of ready.append) this.#observeStamp(entry);
+    for (const entry of ready.append) this.#headers.appended(entry);
     this.#writer.write(ready.hardState, ready.append);
-    for (const message of ready.messages) {
-      const subject = this.#subjects.consensus(message.to, ConsensusOperation.raft);
-      this.#publish(subject, FrameKind.raft, encodeMessage(message));
-    }
+    for (const message of ready.messages) this.#send(message);
     if (ready.commitIndex !== undefined) this.#commit(ready.commitIndex, ready.committed);
     for (const { context, index } of ready.reads) {
       this.#answerRead(context, { kind: 'granted', index });
@@ -314,13 +377,29 @@ export class Sequencer {
     for (const load of ready.loads) void this.#load(load.to, load.from, load.maxBytes);
   }
 
+  /** Entries and their answers must not hold up votes and heartbeats: they are on another lane. */
+  #send(message: Message): void {
+    const bulk = message.kind === 'append-request' || message.kind === 'append-response';
+    const operation = bulk ? ConsensusOperation.raft : ConsensusOperation.vote;
+    this.#publish(
+      bulk ? 'data' : 'control',
+      this.#subjects.consensus(message.to, operation),
+      FrameKind.raft,
+      encodeMessage(this.#clusterTag, message),
+    );
+  }
+
   #commit(commitIndex: LogIndex, entries: readonly Entry[]): void {
     const first = this.#commitIndex === 0;
+    const leads = this.#soft.role === Role.leader;
     this.#commitIndex = commitIndex;
     this.counters.entriesCommitted += entries.length;
     for (const entry of entries) {
+      this.#headers.committed(entry);
       const routes = this.#proposals.committed(entry.index);
-      this.#publish(this.#subjects.live, FrameKind.live, encodeLive({ entry, routes }));
+      // Why the leader alone: storages would get every entry from every replica otherwise.
+      if (!leads) continue;
+      this.#publish('data', this.#subjects.live, FrameKind.live, encodeLive({ entry, routes }));
     }
     if (first) this.#publishMark();
   }
@@ -332,6 +411,7 @@ export class Sequencer {
       this.counters.electionsWon += 1;
       // A clock entry of an earlier leadership may never have been committed.
       this.#lastClockEntry = logIndex(0);
+      this.#commitWatch.reset();
     }
     if (soft.role !== Role.leader && led) this.#proposals.abandon();
   }
@@ -361,8 +441,44 @@ export class Sequencer {
     if (this.#soft.role !== Role.leader || this.#commitIndex === 0) return;
     const chain = this.#raft.chainAt(this.#commitIndex);
     if (chain === undefined) return;
-    const body = encodeMark({ commitIndex: this.#commitIndex, chain });
-    this.#publish(this.#subjects.mark, FrameKind.mark, body);
+    const durable = this.#storages.medianDurable();
+    if (durable > this.#cutPoint) this.#cutPoint = durable;
+    const body = encodeMark({
+      clusterTag: this.#clusterTag,
+      commitIndex: this.#commitIndex,
+      chain,
+      cutPoint: this.#cutPoint,
+      epoch: this.#headers.epoch,
+    });
+    this.#publish('control', this.#subjects.mark, FrameKind.mark, body);
+  }
+
+  // --- the archive --------------------------------------------------------------------------------
+
+  #archiveSource(): ArchiveSource {
+    const state = (): ArchiveState | undefined => this.#archiveState();
+    return {
+      get state() {
+        return state();
+      },
+      read: async (from, maxBytes) => (await this.#committedLog.read(from, maxBytes)).entries,
+      beginEpoch: () => this.#beginEpoch(),
+    };
+  }
+
+  /** Committed in its own term: before that a leader does not know what is committed. */
+  #archiveState(): ArchiveState | undefined {
+    const { term, role } = this.#soft;
+    if (role !== Role.leader || this.#raft.termAt(this.#commitIndex) !== term) return undefined;
+    const firstIndex = logIndex(this.#options.log.recovered.firstIndex);
+    return { term, epoch: this.#headers.epoch, commitIndex: this.#commitIndex, firstIndex };
+  }
+
+  #beginEpoch(): void {
+    if (this.#archiveState() === undefined || this.#headers.isEpochComing) return;
+    if (!this.#room.takesBareEntry) return;
+    this.#raft.propose(encodeEntryBody(this.#headers.nextEpoch(), []));
+    this.#advance();
   }
 
   // --- proposals --------------------------------------------------------------------------------
@@ -388,8 +504,8 @@ export class Sequencer {
       this.#proposals.refuseQueue(this.#soft.leader);
       return;
     }
-    if (this.#roomIsComing()) {
-      this.#options.timers.after(this.#config.tickMs, () => this.#propose());
+    if (this.#room.isComing(this.#proposals.queueBytes)) {
+      this.#options.timers.after(ROOM_POLL_MS, () => this.#propose());
       return;
     }
     let proposedBytes = 0;
@@ -399,27 +515,13 @@ export class Sequencer {
     this.#advance();
   }
 
-  /** The next log segment is still being made: the queue, which is bounded, waits for it. */
-  #roomIsComing(): boolean {
-    const { log } = this.#options;
-    const needed = this.#proposals.queueBytes + RECORD_OVERHEAD_BYTES + RESERVED_ROOM_BYTES;
-    const hoped = log.spaceError === undefined && needed < ROOM_AWAITED_BYTES_MAX;
-    if (log.roomBytes >= needed || !hoped) {
-      this.#roomAwaitedFromMs = undefined;
-      return false;
-    }
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#roomAwaitedFromMs ??= nowMs;
-    return nowMs - this.#roomAwaitedFromMs < ROOM_AWAITED_MS_MAX;
-  }
-
   /**
    * `proposedBytes`: of this turn, not yet handed to the log and so not yet missing from its room.
    * Returns what this entry adds to them.
    */
   #proposeEntry(proposals: readonly Proposal[], proposedBytes: number): number {
     const body = encodeEntryBody(
-      this.#clusterClock.stamp(),
+      this.#headers.next(),
       proposals.map((proposal) => proposal.batch),
     );
     const bytes = body.length + RECORD_OVERHEAD_BYTES;
@@ -445,24 +547,21 @@ export class Sequencer {
   }
 
   #refusal(bytes: number): RefusalReason | undefined {
-    const { log } = this.#options;
-    if (log.roomBytes < bytes + RESERVED_ROOM_BYTES) {
-      return log.spaceError === undefined ? RefusalReason.overloaded : RefusalReason.diskFull;
-    }
+    const refusal = this.#room.refusal(bytes);
+    if (refusal !== undefined) return refusal;
     const applied = this.#storages.medianApplied();
     const behind = applied === undefined ? 0 : this.#commitIndex - applied;
     return behind > this.#config.unappliedEntriesMax ? RefusalReason.overloaded : undefined;
   }
 
   #proposeClockEntry(): void {
-    const { clock, log } = this.#options;
-    const nowMs = clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
     if (this.#commitIndex < this.#lastClockEntry || this.#commitIndex === 0) return;
     const expiry = this.#storages.expiry(this.#clusterClock.now(), this.#lastClockEntry, nowMs);
     if (expiry === 'idle') return;
     if (expiry === 'unheard' && nowMs - this.#lastClockEntryAtMs < CLOCK_ENTRY_PERIOD_MS) return;
-    if (log.roomBytes < RECORD_OVERHEAD_BYTES) return;
-    const proposed = this.#raft.propose(encodeEntryBody(this.#clusterClock.stamp(), []));
+    if (!this.#room.takesBareEntry) return;
+    const proposed = this.#raft.propose(encodeEntryBody(this.#headers.next(), []));
     if (proposed.kind !== 'appended') return;
     this.#lastClockEntry = proposed.index;
     this.#lastClockEntryAtMs = nowMs;
@@ -500,15 +599,10 @@ export class Sequencer {
   }
 
   async #servePull(message: BusMessage, from: LogIndex, maxBytes: number): Promise<void> {
-    // Why also durable: while a conflicting suffix waits to be replaced on disk, the log still
-    // holds the old one, and the new one may be committed already.
-    const { durableIndex } = this.#raft.status();
-    const commitIndex = logIndex(Math.min(this.#commitIndex, durableIndex));
-    const stored = from > commitIndex ? [] : await this.#options.log.read(from, maxBytes);
-    const entries = withinFrame(stored.filter((entry) => entry.index <= commitIndex));
+    const reply = await this.#committedLog.read(from, maxBytes);
     this.counters.pullsServed += 1;
     if (this.#stopped) return;
-    message.respond(this.#seal(FrameKind.pullReply, encodePullReply({ commitIndex, entries })));
+    message.respond(this.#seal(FrameKind.pullReply, encodePullReply(reply)));
   }
 
   #onBeacon(message: BusMessage): void {
@@ -520,33 +614,30 @@ export class Sequencer {
 
   #onRaft(message: BusMessage): void {
     const received = this.#frames.receive(message.payload, FrameKind.raft, decodeMessage);
-    if (received === undefined || received.body.from !== received.frame.sender.name) return;
-    this.#raft.step(received.body);
+    if (received === undefined) return;
+    const { name } = received.frame.sender;
+    const { clusterTag, message: raftMessage } = received.body;
+    if (clusterTag !== this.#clusterTag) {
+      this.#refuseForeign(name);
+      return;
+    }
+    if (raftMessage.from !== name) return;
+    this.#raft.step(raftMessage);
     this.#advance();
   }
 
-  #onStatus(message: BusMessage): void {
-    if (this.#frames.open(message.payload, FrameKind.statusQuery) === undefined) return;
-    message.respond(this.#seal(FrameKind.consensusStatus, encodeStatus(this.status())));
+  #refuseForeign(node: string): void {
+    this.#frames.refuse(FrameRefusal.foreign);
+    if (this.#foreign.has(node) || !this.#options.voters.some((voter) => voter === node)) return;
+    this.#foreign.add(node);
+    this.#options.onNotice?.({ kind: 'foreign-member', node });
   }
 
-  #publish(subject: string, kind: FrameKind, body: Uint8Array): void {
-    this.#options.bus.publish(subject, this.#seal(kind, body));
+  #publish(lane: keyof Lanes, subject: string, kind: FrameKind, body: Uint8Array): void {
+    this.#options.lanes[lane].publish(subject, this.#seal(kind, body));
   }
 
   #seal(kind: FrameKind, body: Uint8Array): Uint8Array {
     return this.#frames.seal(kind, this.#soft.term, body);
   }
-}
-
-/** The first entries that fit one frame; at least one when there is one. */
-function withinFrame(entries: readonly Entry[]): readonly Entry[] {
-  let bytes = 0;
-  let count = 0;
-  for (const entry of entries) {
-    bytes += entry.body.length + RECORD_OVERHEAD_BYTES;
-    if (count > 0 && bytes > Limits.entryBytesMax) break;
-    count += 1;
-  }
-  return entries.slice(0, count);
 }

@@ -1,13 +1,16 @@
+import type { Beacon } from '@kvstore/contract';
 import { chain, logIndex, logTimeMs, nodeId } from '@kvstore/std';
 import { Storages } from './storages.ts';
 
 const nodes = ['node-1', 'node-2', 'node-3'].map(nodeId);
-const beacon = (applied: number, nextDue?: number) => ({
+const beacon = (applied: number, nextDue?: number, over: Partial<Beacon> = {}): Beacon => ({
   applied: logIndex(applied),
   durable: logIndex(0),
   chain: chain(0),
   nextDue: nextDue === undefined ? undefined : logTimeMs(nextDue),
   healthy: true,
+  wallMs: 0,
+  ...over,
 });
 
 describe('what the storages say', () => {
@@ -32,5 +35,36 @@ describe('what the storages say', () => {
     expect(storages.expiry(logTimeMs(100), logIndex(5), 0)).toBe('due');
     expect(storages.expiry(logTimeMs(100), logIndex(6), 0)).toBe('idle');
     expect(storages.expiry(logTimeMs(100), logIndex(5), 5_000)).toBe('unheard');
+  });
+
+  test('the cut point is what a majority holds durably, and nothing before one was heard', () => {
+    const storages = new Storages(nodes);
+    storages.hear(nodes[0]!, beacon(9, undefined, { durable: logIndex(8) }), 0);
+    expect(storages.medianDurable()).toBe(0);
+    storages.hear(nodes[2]!, beacon(9, undefined, { durable: logIndex(3) }), 0);
+    expect(storages.medianDurable()).toBe(3);
+    storages.hear(nodes[1]!, beacon(9, undefined, { durable: logIndex(7) }), 0);
+    expect(storages.medianDurable()).toBe(7);
+  });
+
+  test('one wrong wall clock moves the majority’s time nowhere', () => {
+    const hour = 3_600_000;
+    const at = (wallMs: number): Beacon => beacon(0, undefined, { wallMs });
+    for (const wrong of [-hour, hour]) {
+      const storages = new Storages(nodes);
+      expect(storages.majorityWallMs(nodes[0]!, 10 * hour, 0)).toBeUndefined();
+      storages.hear(nodes[0]!, at(0), 0);
+      storages.hear(nodes[1]!, at(10 * hour + 5), 0);
+      storages.hear(nodes[2]!, at(10 * hour + wrong), 0);
+      const now = storages.majorityWallMs(nodes[0]!, 10 * hour + 100, 100);
+      expect(Math.abs(now! - (10 * hour + 100))).toBeLessThanOrEqual(5);
+    }
+  });
+
+  test('a wall clock that has not been heard for a second does not count', () => {
+    const storages = new Storages(nodes);
+    storages.hear(nodes[1]!, beacon(0, undefined, { wallMs: 1_000 }), 0);
+    expect(storages.majorityWallMs(nodes[0]!, 900, 1_000)).toBe(900);
+    expect(storages.majorityWallMs(nodes[0]!, 900, 1_001)).toBeUndefined();
   });
 });

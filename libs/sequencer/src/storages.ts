@@ -1,9 +1,10 @@
 /**
  * What the storages of the voters last said in their beacons, as the leader uses it: when the next
- * clock entry is due, and whether they fall so far behind that proposals must wait.
+ * clock entry is due, whether they fall so far behind that proposals must wait, what a majority of
+ * them has on disk, and what time it is for a majority of the nodes.
  */
 import type { Beacon } from '@kvstore/contract';
-import type { LogIndex, LogTimeMs, NodeId } from '@kvstore/std';
+import { logIndex, type LogIndex, type LogTimeMs, type NodeId } from '@kvstore/std';
 
 interface Heard {
   readonly beacon: Beacon;
@@ -26,11 +27,25 @@ export class Storages {
 
   /** Applied index of the median voting storage: a majority has applied at least this much. */
   medianApplied(): LogIndex | undefined {
-    const applied = [...this.#heard.values()].map((heard) => heard.beacon.applied);
-    const majority = Math.floor(this.#voters.length / 2) + 1;
-    if (applied.length < majority) return undefined;
-    applied.sort((a, b) => b - a);
-    return applied[majority - 1];
+    const reached = this.#reachedByMajority(this.#values((beacon) => beacon.applied));
+    return reached === undefined ? undefined : logIndex(reached);
+  }
+
+  /** The cut point: what the manifests of a majority hold durably; 0 until a majority was heard. */
+  medianDurable(): LogIndex {
+    return logIndex(this.#reachedByMajority(this.#values((beacon) => beacon.durable)) ?? 0);
+  }
+
+  /**
+   * The latest time that a majority of the voters' wall clocks have reached, the own one read now,
+   * the others as their beacons told and as much later as that is ago; undefined without a majority.
+   */
+  majorityWallMs(own: NodeId, ownWallMs: number, nowMs: number): number | undefined {
+    const walls = [ownWallMs];
+    for (const [node, { beacon, atMs }] of this.#heard) {
+      if (node !== own && nowMs - atMs <= FRESH_MS) walls.push(beacon.wallMs + (nowMs - atMs));
+    }
+    return this.#reachedByMajority(walls);
   }
 
   /**
@@ -46,5 +61,15 @@ export class Storages {
       if (due && beacon.applied >= lastClockEntry) return 'due';
     }
     return heard ? 'idle' : 'unheard';
+  }
+
+  #values(of: (beacon: Beacon) => number): number[] {
+    return Array.from(this.#heard.values(), (heard) => of(heard.beacon));
+  }
+
+  /** The highest value that at least a majority of the voters is at or above. */
+  #reachedByMajority(values: number[]): number | undefined {
+    const majority = Math.floor(this.#voters.length / 2) + 1;
+    return values.sort((a, b) => b - a)[majority - 1];
   }
 }

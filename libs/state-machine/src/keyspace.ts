@@ -136,7 +136,7 @@ export class Keyspace {
     if (!isNamespace(namespace) || !isKey(key)) return NOT_FOUND;
     const probe = newestVersionKey(namespace, key);
     if (atRevision !== undefined) setRevision(probe, atRevision);
-    const record = this.#store.first(probe, versionPrefixLength(probe))?.value;
+    const record = this.#store.newest(probe, versionPrefixLength(probe));
     if (record === undefined || !isValueRecord(record)) return NOT_FOUND;
     if (atRevision === undefined) {
       const expiresAt = readExpiresAt(record);
@@ -146,8 +146,8 @@ export class Keyspace {
   }
 
   #newest(probe: Uint8Array): Version | undefined {
-    const found = this.#store.first(probe, versionPrefixLength(probe));
-    return found === undefined ? undefined : readVersion(found.value);
+    const record = this.#store.newest(probe, versionPrefixLength(probe));
+    return record === undefined ? undefined : readVersion(record);
   }
 
   #remove(probe: Uint8Array, keyLength: number, live: Version, cause: TombstoneCause): void {

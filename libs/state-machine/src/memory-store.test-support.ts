@@ -29,6 +29,10 @@ export class MemoryStore implements OrderedStore {
     return pair !== undefined && equalBytes(pair.key, key) ? this.#lend(pair.value) : undefined;
   }
 
+  newest(from: Uint8Array, prefixLength: number): Uint8Array | undefined {
+    return this.first(from, prefixLength)?.value;
+  }
+
   first(from: Uint8Array, prefixLength: number): KeyValue | undefined {
     assert(filterPrefixLength(from) === prefixLength, 'a prefix that no filter is built over');
     const pair = this.#pairs[this.#seek(from)];

@@ -27,6 +27,12 @@ export interface OrderedStore {
    * has filters they are over a key's prefix as `ordered-keys.ts` delimits it, so this is cheap.
    */
   first(from: Uint8Array, prefixLength: number): KeyValue | undefined;
+  /**
+   * The value of `first(from, prefixLength)`, for keys whose later writes sort first: every key with
+   * that prefix was put once, below all that were put before it, and never deleted. A store of layers
+   * then looks no further than the newest one that has such a key.
+   */
+  newest(from: Uint8Array, prefixLength: number): Uint8Array | undefined;
   /** In byte order (descending with `reverse`). Not valid across a write. */
   scan(bounds: KeyBounds): Iterable<KeyValue>;
   put(key: Uint8Array, value: Uint8Array): void;

@@ -1,88 +1,229 @@
-/** What every `Bus` promises; run against each adapter. */
-import type { Bus } from '@kvstore/contract';
+/**
+ * What every `Bus` promises; run against each adapter, with two handles on one transport, so that
+ * what one process sends reaches another.
+ */
+import { type Bus, type BusMessage, Limits } from '@kvstore/contract';
+import { eventually } from './local-cluster.ts';
 
-export function busConformance(name: string, make: () => Promise<Bus> | Bus): void {
+export interface BusPair {
+  /** Two handles; the same one twice where there is only one. */
+  readonly a: Bus;
+  readonly b: Bus;
+  /** Resolves once what was subscribed so far on either is in effect for both. */
+  settle(): Promise<void>;
+}
+
+const X = Buffer.from('x');
+const TIMEOUT_MS = 10_000;
+
+export function busConformance(name: string, make: () => Promise<BusPair> | BusPair): void {
   describe(`${name} keeps the promises of Bus`, () => {
-    let bus: Bus;
+    let pair: BusPair;
+    let a: Bus;
+    let b: Bus;
 
     beforeEach(async () => {
-      bus = await make();
+      pair = await make();
+      ({ a, b } = pair);
     });
-    afterEach(() => bus.close());
+    afterEach(async () => {
+      await a.close();
+      await b.close();
+    });
 
-    const received = (subject: string, count: number): Promise<readonly string[]> =>
+    /** Subscribes now; resolves with the first `count` payloads. */
+    const received = (bus: Bus, subject: string, count: number): Promise<readonly Uint8Array[]> =>
       new Promise((resolve) => {
-        const texts: string[] = [];
+        const payloads: Uint8Array[] = [];
         bus.subscribe(subject, ({ payload }) => {
-          texts.push(Buffer.from(payload).toString());
-          if (texts.length === count) resolve(texts);
+          payloads.push(payload);
+          if (payloads.length === count) resolve(payloads);
         });
       });
 
     test('messages of one subject arrive in order, at every subscriber', async () => {
       const texts = Array.from({ length: 3000 }, (_, i) => `message ${i}`);
-      const both = Promise.all([received('a', texts.length), received('a', texts.length)]);
-      for (const text of texts) expect(bus.publish('a', Buffer.from(text))).toBe(true);
-      const [first, second] = await both;
-      expect(first).toEqual(texts);
-      expect(second).toEqual(texts);
+      const all = [b, b, a].map((bus) => received(bus, 'x', texts.length));
+      await pair.settle();
+      for (const text of texts) expect(a.publish('x', Buffer.from(text))).toBe(true);
+      for (const payloads of await Promise.all(all)) expect(payloads.map(textOf)).toEqual(texts);
     });
 
-    test('delivery is never synchronous and the caller keeps its buffer', async () => {
-      const arrived = received('a', 1);
+    test('delivery is never synchronous, and the caller keeps its buffer', async () => {
+      const arrived = Promise.all([received(a, 'x', 2), received(b, 'x', 2)]);
+      await pair.settle();
       let delivered = false;
-      bus.subscribe('a', () => {
+      a.subscribe('x', () => {
         delivered = true;
       });
-      const buffer = Buffer.from('original');
-      bus.publish('a', buffer);
-      buffer.fill(0);
+      const buffers = [Buffer.from('original'), Buffer.alloc(Limits.frameBytesMax, 1)];
+      for (const buffer of buffers) {
+        a.publish('x', buffer);
+        buffer.fill(0);
+      }
       expect(delivered).toBe(false);
-      expect(await arrived).toEqual(['original']);
+      for (const [small, large] of await arrived) {
+        expect(textOf(small)).toBe('original');
+        expect(large?.length).toBe(Limits.frameBytesMax);
+        expect(large?.every((byte) => byte === 1)).toBe(true);
+      }
+    });
+
+    test('a request keeps the buffer of its caller as well', async () => {
+      b.subscribe('echo', ({ payload, respond }) => respond(Uint8Array.from(payload)));
+      await pair.settle();
+      const buffer = Buffer.from('original');
+      const answer = a.request('echo', buffer, TIMEOUT_MS);
+      buffer.fill(0);
+      expect(textOf(await answer)).toBe('original');
+    });
+
+    test('bytes arrive as they were sent, from none to the largest frame', async () => {
+      const random = Uint8Array.from({ length: 1021 }, (_, i) => (i * i * 31 + i * 7) % 256);
+      const payloads = [
+        new Uint8Array(0),
+        Buffer.from('\r\nPING\r\nMSG x 1 3\r\nabc\r\n'),
+        ...[1, 255, 65_535, Limits.frameBytesMax].map((length) =>
+          Uint8Array.from({ length }, (_, i) => random[(i + length) % random.length] as number),
+        ),
+      ];
+      b.subscribe('echo', ({ payload, respond }) => respond(Uint8Array.from(payload)));
+      const arrived = received(b, 'x', payloads.length);
+      await pair.settle();
+      for (const payload of payloads) a.publish('x', payload);
+      const answers = await Promise.all(
+        payloads.map((payload) => a.request('echo', payload, TIMEOUT_MS)),
+      );
+      const published = await arrived;
+      for (const [i, payload] of payloads.entries()) {
+        expect(Buffer.compare(published[i] as Uint8Array, payload)).toBe(0);
+        expect(Buffer.compare(answers[i] as Uint8Array, payload)).toBe(0);
+      }
+    });
+
+    test('a payload stays what it was for as long as it is referenced', async () => {
+      const count = 600;
+      const lengthOf = (i: number): number => (i * 997) % 30_000;
+      const arrived = received(b, 'x', count);
+      await pair.settle();
+      for (let i = 0; i < count; i++) a.publish('x', Buffer.alloc(lengthOf(i), i));
+      for (const [i, payload] of (await arrived).entries()) {
+        expect(payload.length).toBe(lengthOf(i));
+        expect(payload.every((byte) => byte === i % 256)).toBe(true);
+      }
     });
 
     test('other subjects are not disturbed, and nobody after unsubscribing', async () => {
       const seen: string[] = [];
-      const subscription = bus.subscribe('a', () => seen.push('a'));
-      bus.subscribe('ab', () => seen.push('ab'));
+      const subscription = b.subscribe('x', () => seen.push('x'));
+      b.subscribe('xy', () => seen.push('xy'));
       subscription.unsubscribe();
-      const end = received('end', 1);
-      bus.publish('a', Buffer.from('x'));
-      bus.publish('end', Buffer.from('x'));
+      subscription.unsubscribe();
+      const end = received(b, 'end', 1);
+      await pair.settle();
+      a.publish('x', X);
+      a.publish('end', X);
       await end;
       expect(seen).toEqual([]);
     });
 
-    test('a request gets its answer', async () => {
-      bus.subscribe('double', ({ payload, respond }) => {
-        respond(Buffer.from(`${Buffer.from(payload).toString()}!`));
-      });
+    test('each request gets its own answer', async () => {
+      b.subscribe('exclaim', ({ payload, respond }) => respond(Buffer.from(`${textOf(payload)}!`)));
+      await pair.settle();
+      const texts = Array.from({ length: 100 }, (_, i) => `request ${i}`);
       const answers = await Promise.all(
-        ['a', 'b', 'c'].map((text) => bus.request('double', Buffer.from(text), 1_000)),
+        texts.map((text) => a.request('exclaim', Buffer.from(text), TIMEOUT_MS)),
       );
-      expect(answers.map((answer) => Buffer.from(answer).toString())).toEqual(['a!', 'b!', 'c!']);
+      expect(answers.map(textOf)).toEqual(texts.map((text) => `${text}!`));
+    });
+
+    test('the first answer counts, and only that', async () => {
+      b.subscribe('twice', ({ respond }) => {
+        respond(Buffer.from('first'));
+        respond(Buffer.from('second'));
+      });
+      await pair.settle();
+      for (let i = 0; i < 3; i++) {
+        expect(textOf(await a.request('twice', X, TIMEOUT_MS))).toBe('first');
+      }
+    });
+
+    test('an answer to a published message goes nowhere', async () => {
+      const ends = received(b, 'end', 1);
+      b.subscribe('x', ({ respond }) => {
+        respond(X);
+        b.publish('end', X);
+      });
+      await pair.settle();
+      a.publish('x', X);
+      expect(await ends).toHaveLength(1);
     });
 
     test('a request that nobody listens to is told so at once', async () => {
-      await expect(bus.request('void', Buffer.from('x'), 60_000)).rejects.toMatchObject({
-        code: 'NO_RESPONDERS',
-      });
+      await expect(a.request('void', X, 60_000)).rejects.toMatchObject({ code: 'NO_RESPONDERS' });
     });
 
-    test('a request that is not answered times out', async () => {
-      bus.subscribe('silent', () => undefined);
-      await expect(bus.request('silent', Buffer.from('x'), 20)).rejects.toMatchObject({
-        code: 'TIMEOUT',
-      });
+    test('a request that is not answered times out, and a late answer harms nobody', async () => {
+      const kept: BusMessage[] = [];
+      b.subscribe('silent', (message) => kept.push(message));
+      b.subscribe('echo', ({ payload, respond }) => respond(Uint8Array.from(payload)));
+      await pair.settle();
+      await expect(a.request('silent', X, 20)).rejects.toMatchObject({ code: 'TIMEOUT' });
+      await eventually('the request arrived', () => kept.length === 1);
+      kept[0]?.respond(Buffer.from('late'));
+      expect(textOf(await a.request('echo', Buffer.from('next'), TIMEOUT_MS))).toBe('next');
     });
 
-    test('a closed bus takes nothing', async () => {
-      await bus.close();
-      expect(bus.status).toBe('closed');
-      expect(bus.publish('a', Buffer.from('x'))).toBe(false);
-      await expect(bus.request('a', Buffer.from('x'), 1_000)).rejects.toMatchObject({
-        code: 'NOT_SENT',
+    test('reconnecting keeps the subscriptions', async () => {
+      const arrived = received(b, 'x', 1);
+      b.subscribe('echo', ({ payload, respond }) => respond(Uint8Array.from(payload)));
+      await pair.settle();
+      b.reconnect();
+      await eventually('connected again', () => b.status === 'connected');
+      await pair.settle();
+      expect(a.publish('x', Buffer.from('after'))).toBe(true);
+      expect((await arrived).map(textOf)).toEqual(['after']);
+      expect(textOf(await a.request('echo', Buffer.from('too'), TIMEOUT_MS))).toBe('too');
+    });
+
+    test('closing ends the requests under way as timed out, and delivers nothing more', async () => {
+      let delivered = 0;
+      a.subscribe('x', () => {
+        delivered += 1;
       });
+      b.subscribe('silent', () => undefined);
+      await pair.settle();
+      const request = a.request('silent', X, 60_000);
+      a.publish('x', X);
+      const closed = a.close();
+      await expect(request).rejects.toMatchObject({ code: 'TIMEOUT' });
+      await closed;
+      expect(delivered).toBe(0);
+    });
+
+    test('a closed bus takes nothing, and may be closed again', async () => {
+      await a.close();
+      await a.close();
+      expect(a.status).toBe('closed');
+      expect(a.publish('x', X)).toBe(false);
+      await expect(a.request('x', X, 1_000)).rejects.toMatchObject({ code: 'NOT_SENT' });
+      a.reconnect();
+      a.subscribe('x', () => undefined).unsubscribe();
+      expect(a.status).toBe('closed');
+    });
+
+    test('an answer after closing is harmless', async () => {
+      const kept: BusMessage[] = [];
+      b.subscribe('silent', (message) => kept.push(message));
+      await pair.settle();
+      await expect(a.request('silent', X, 20)).rejects.toMatchObject({ code: 'TIMEOUT' });
+      await eventually('the request arrived', () => kept.length === 1);
+      await b.close();
+      expect(() => kept[0]?.respond(X)).not.toThrow();
     });
   });
+}
+
+function textOf(payload: Uint8Array | undefined): string {
+  return Buffer.from(payload ?? []).toString();
 }

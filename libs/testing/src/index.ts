@@ -11,8 +11,11 @@ export type { StoreHarness } from './log-store-conformance.ts';
 export { MemoryHardState, MemoryLogStore } from './log-store-memory.ts';
 export { ManualTimers } from './disk-timers.ts';
 export { busConformance } from './bus-conformance.ts';
+export type { BusPair } from './bus-conformance.ts';
 export { eventually, LocalCluster, realClock, realTimers } from './local-cluster.ts';
 export type { LocalClusterOptions, MemberStores } from './local-cluster.ts';
+export { NatsServer } from './nats-server.ts';
+export type { NatsServerOptions } from './nats-server.ts';
 export {
   orderedStoreConformance,
   plain,
@@ -23,3 +26,25 @@ export type { StoreLifecycle } from './ordered-store-conformance.ts';
 export { MemoryOrderedStore, MemoryReplicaStore } from './ordered-store-memory.ts';
 export { MemoryManifest, MemorySegmentStore } from './segment-store-memory.ts';
 export type { SegmentHook } from './segment-store-memory.ts';
+export {
+  type CheckCounts,
+  type CheckOptions,
+  type CheckResult,
+  checkLinearizability,
+  describeCheck,
+  type GivenUp,
+  type Violation,
+} from './linearizability/linearizability.ts';
+export {
+  decodeHistory,
+  encodeHistory,
+  HistoryError,
+  type DeleteOperation,
+  type GetOperation,
+  type History,
+  type Operation,
+  type PutOperation,
+  type WriteCondition,
+} from './linearizability/history.ts';
+export { TcpProxy } from './tcp-proxy.ts';
+export type { ProxyDirection } from './tcp-proxy.ts';

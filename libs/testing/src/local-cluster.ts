@@ -4,6 +4,7 @@
  */
 import { MemoryBus, type Delivery } from '@kvstore/bus';
 import { ClusterClient } from '@kvstore/cluster-client';
+import { clusterTagOf, type Lanes } from '@kvstore/contract';
 import {
   type Clock,
   type NodeId,
@@ -53,6 +54,7 @@ interface Member {
 }
 
 const CLUSTER = 'test';
+const CLUSTER_ID = '7e57c1a5-0000-4000-8000-000000000000';
 const GROUP = 'g0';
 const SECRET = new Uint8Array(32).fill(7);
 
@@ -71,6 +73,10 @@ export class LocalCluster {
     this.nodes = Array.from({ length: options.members }, (_, i) => nodeId(`node-${i + 1}`));
   }
 
+  get #lanes(): Lanes {
+    return { data: this.bus, control: this.bus };
+  }
+
   get identity() {
     return { cluster: CLUSTER, group: GROUP, secret: SECRET };
   }
@@ -85,7 +91,7 @@ export class LocalCluster {
       ...this.identity,
       node,
       incarnation: ++this.#incarnation,
-      bus: this.bus,
+      lanes: this.#lanes,
       clock: realClock,
       timers: realTimers,
       onFatal: (error: unknown): void => {
@@ -93,12 +99,23 @@ export class LocalCluster {
       },
     };
     const random = new SeededRandom(this.#incarnation);
-    const sequencer = new Sequencer({ ...shared, voters: this.nodes, log, hardStates, random });
+    const sequencer = new Sequencer({
+      ...shared,
+      voters: this.nodes,
+      log,
+      hardStates,
+      random,
+    });
     const others = this.nodes.filter((other) => other !== node);
-    const replica = new Replica({ ...shared, consensusNodes: [node, ...others], store });
+    const replica = new Replica({
+      ...shared,
+      clusterTag: clusterTagOf(CLUSTER_ID),
+      consensusNodes: [node, ...others],
+      store,
+    });
     this.#members.set(node, { sequencer, replica });
     replica.start();
-    await sequencer.start();
+    await sequencer.start(CLUSTER_ID);
   }
 
   /** Stops a member in good order. */
@@ -128,7 +145,7 @@ export class LocalCluster {
       incarnation: ++this.#incarnation,
       nodes: this.nodes,
       home,
-      bus: this.bus,
+      lanes: this.#lanes,
       clock: realClock,
       timers: realTimers,
       random: new SeededRandom(this.#incarnation),

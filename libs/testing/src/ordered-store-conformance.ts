@@ -155,6 +155,33 @@ export function orderedStoreConformance<Store extends OrderedStore>(
       expect(first('k/a/4', 2)).toBeUndefined();
     });
 
+    test('newest finds the latest write under a prefix, wherever it is stored', async () => {
+      const versionOf = (prefix: string, revision: number): string =>
+        `${prefix}${String(1_000 - revision).padStart(4, '0')}`;
+      const check = (written: number): void => {
+        for (const [at, expected] of [
+          [1_000, written],
+          [written - 1, written - 1],
+          [1, 1],
+        ] as const) {
+          const found = store.newest(bytes(versionOf('v/a/', at)), 4);
+          expect(found && decodeUtf8(found)).toBe(`value of ${versionOf('v/a/', expected)}`);
+        }
+        expect(store.newest(bytes(versionOf('v/b/', 1_000)), 4)).toBeUndefined();
+        expect(store.newest(bytes(versionOf('v/a/', 0)), 4)).toBeUndefined();
+      };
+      for (let written = 2; written <= 8; written += 2) {
+        fill(
+          versionOf('v/a/', written - 1),
+          versionOf('v/c/', written),
+          versionOf('v/a/', written),
+        );
+        check(written);
+        await settle();
+        check(written);
+      }
+    });
+
     test('a scan that goes on after a write is refused', () => {
       fill('a', 'b');
       const scan = store.scan({ from: NOTHING })[Symbol.iterator]();

@@ -26,6 +26,10 @@ export class MemoryOrderedStore implements OrderedStore {
     return pair !== undefined && equalBytes(pair.key, key) ? pair.value : undefined;
   }
 
+  newest(from: Uint8Array, prefixLength: number): Uint8Array | undefined {
+    return this.first(from, prefixLength)?.value;
+  }
+
   first(from: Uint8Array, prefixLength: number): KeyValue | undefined {
     const pair = this.#pairs[this.#seek(from)];
     const prefix = from.subarray(0, prefixLength);
@@ -119,6 +123,10 @@ export class MemoryReplicaStore implements ReplicaStore {
 
   get(key: Uint8Array): Uint8Array | undefined {
     return this.#live.get(key);
+  }
+
+  newest(from: Uint8Array, prefixLength: number): Uint8Array | undefined {
+    return this.#live.newest(from, prefixLength);
   }
 
   first(from: Uint8Array, prefixLength: number): KeyValue | undefined {

@@ -38,7 +38,7 @@ export function encodeDeleted(done: DeleteDone): object {
 }
 
 /** The REST document has the message's names; null there is unset here. */
-export function encodeStatus({ nats: _, ...status }: ClusterStatus): object {
+export function encodeStatus(status: ClusterStatus): object {
   return status;
 }
 

@@ -2,8 +2,8 @@ import 'reflect-metadata';
 import { connect as connectHttp2 } from 'node:http2';
 import { Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import { failure } from '@kvstore/contract';
-import { KvLogger } from '@kvstore/nest-kit';
-import { GatewayHarness } from '../../test-support/gateway-harness.ts';
+import { KvLogger, Self } from '@kvstore/nest-kit';
+import { GatewayHarness, testControl } from '../../test-support/gateway-harness.ts';
 import { errorDetails, GrpcTestClient } from '../../test-support/grpc-client.ts';
 import { Gateway } from '../gateway.ts';
 
@@ -141,7 +141,7 @@ test.each(['v1', 'v1alpha'])('reflection %s lists the service', async (version) 
 
 test('the status has the cluster as its nodes tell it', async () => {
   expect(await client.call('Status', {})).toMatchObject({
-    cluster_id: 'c0ffee',
+    cluster_id: '',
     cluster: 'dev',
     features_off: ['nats'],
     version: '0.1.0',
@@ -153,17 +153,18 @@ test('a port in use is a start error that names the option, and frees what was b
   const log = new KvLogger('fatal');
   const { metrics, health, client: kv } = new GatewayHarness();
   const identity = {
-    clusterId: '',
     cluster: 'dev',
     group: 'g0',
     gateway: 'g',
     version: '0',
-    featuresOff: [],
+    nats: () => null,
   };
   const options = {
     host: '127.0.0.1',
     httpPort: 0,
     client: { useFactory: () => kv },
+    self: new Self('gateway', 'gateway-1'),
+    control: testControl(log),
     identity,
     metrics,
     health,

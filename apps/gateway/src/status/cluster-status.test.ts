@@ -2,18 +2,18 @@ import type { NodeStatus } from '@kvstore/cluster-client';
 import { clusterStatus, type GatewayIdentity } from './cluster-status.ts';
 
 const identity: GatewayIdentity = {
-  clusterId: 'c1',
   cluster: 'dev',
   group: 'g0',
   gateway: 'gateway-1',
   version: '0.1.0',
-  featuresOff: ['nats'],
+  nats: () => null,
 };
 
 type Consensus = NonNullable<NodeStatus['consensus']>;
 
 const consensus = (more: Partial<Consensus>): Consensus => ({
   node: 'node-1',
+  clusterId: 'c1',
   term: 3,
   role: 'follower',
   leader: 'node-1',
@@ -29,6 +29,7 @@ const consensus = (more: Partial<Consensus>): Consensus => ({
 const storage: NonNullable<NodeStatus['storage']> = {
   node: 'node-1',
   appliedIndex: 40,
+  chain: 77,
   durableIndex: 30,
   revision: 17,
   keys: 5,
@@ -64,7 +65,14 @@ test('one node that leads is told as it measures itself', () => {
             match_index: 42,
             healthy: true,
             log: { first_index: 1, last_index: 42, bytes: 1_000 },
-            storage: { applied_index: 40, durable_index: 30, healthy: true, keys: 5, bytes: 50 },
+            storage: {
+              applied_index: 40,
+              chain: 77,
+              durable_index: 30,
+              healthy: true,
+              keys: 5,
+              bytes: 50,
+            },
           },
         ],
       },

@@ -5,13 +5,20 @@
 import type { NodeStatus } from '@kvstore/cluster-client';
 
 export interface GatewayIdentity {
-  readonly clusterId: string;
   readonly cluster: string;
   readonly group: string;
   readonly gateway: string;
   readonly version: string;
-  /** Features that this configuration or its NATS server cannot offer, by name. */
-  readonly featuresOff: readonly string[];
+  /** The NATS server of this gateway, as it stands now; null without one. */
+  readonly nats: () => NatsStatus | null;
+}
+
+export interface NatsStatus {
+  readonly version: string;
+  readonly jetstream: boolean;
+  readonly connected: boolean;
+  /** What this server is too old for, by name. */
+  readonly features_off: readonly string[];
 }
 
 export interface MemberStatus {
@@ -27,6 +34,7 @@ export interface MemberStatus {
   } | null;
   readonly storage: {
     readonly applied_index: number;
+    readonly chain: number;
     readonly durable_index: number;
     readonly healthy: boolean;
     readonly keys: number;
@@ -43,12 +51,13 @@ export interface GroupStatus {
 }
 
 export interface ClusterStatus {
-  readonly cluster_id: string;
+  /** Null while no consensus answers, or none belongs to a founded cluster. */
+  readonly cluster_id: string | null;
   readonly cluster: string;
   readonly revision: number | null;
   readonly groups: readonly GroupStatus[];
   readonly gateways: readonly { readonly name: string; readonly healthy: boolean }[];
-  readonly nats: null;
+  readonly nats: Omit<NatsStatus, 'features_off'> | null;
   readonly features_off: readonly string[];
   readonly version: string;
 }
@@ -60,16 +69,24 @@ export function clusterStatus(
   nodes: readonly NodeStatus[],
   notReady: string | undefined,
 ): ClusterStatus {
+  const nats = identity.nats();
   return {
-    cluster_id: identity.clusterId,
+    cluster_id: clusterId(nodes) ?? null,
     cluster: identity.cluster,
     revision: highest(nodes.map((node) => node.storage?.revision)),
     groups: [groupStatus(identity.group, nodes)],
     gateways: [{ name: identity.gateway, healthy: notReady === undefined }],
-    nats: null,
-    features_off: identity.featuresOff,
+    nats: nats && { version: nats.version, jetstream: nats.jetstream, connected: nats.connected },
+    features_off: nats?.features_off ?? ['nats'],
     version: identity.version,
   };
+}
+
+/** What the members of the highest term say. */
+function clusterId(nodes: readonly NodeStatus[]): string | undefined {
+  const known = nodes.flatMap(({ consensus }) => (consensus?.clusterId ? [consensus] : []));
+  known.sort((a, b) => b.term - a.term);
+  return known[0]?.clusterId;
 }
 
 function groupStatus(group: string, nodes: readonly NodeStatus[]): GroupStatus {
@@ -108,6 +125,7 @@ function memberStatus(node: NodeStatus, leading: Consensus | undefined): MemberS
     storage: storage
       ? {
           applied_index: storage.appliedIndex,
+          chain: storage.chain,
           durable_index: storage.durableIndex,
           healthy: storage.healthy,
           keys: storage.keys,

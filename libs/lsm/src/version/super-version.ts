@@ -6,7 +6,8 @@
  * Invariant: for every key, an earlier layer in this order holds the later write.
  */
 import { assert } from '@kvstore/std';
-import type { Cursor } from '../cursor.ts';
+import type { Cursor, Layer } from '../cursor.ts';
+import { prefixEnd, sharesPrefix } from '../key-prefix.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { MergeCursor } from '../merge-cursor.ts';
 import { hashPrefix, type PrefixHash } from '../segment/bloom-filter.ts';
@@ -68,6 +69,31 @@ export class SuperVersion {
     return undefined;
   }
 
+  /**
+   * The first entry at or after `from` with its first `prefixLength` bytes, out of the newest layer
+   * that has one. Only for keys whose later writes sort first: then no older layer has an earlier one.
+   * `filterPrefix`: of `from`, 0 without one.
+   */
+  newest(from: Uint8Array, prefixLength: number, filterPrefix: number): Stored | undefined {
+    const active = firstIn(this.active, from, prefixLength);
+    if (active !== undefined) return active;
+    for (const memtable of this.sealed) {
+      const stored = firstIn(memtable, from, prefixLength);
+      if (stored !== undefined) return stored;
+    }
+    if (this.segments.length === 0) return undefined;
+    const filtered = filterPrefix > 0 && filterPrefix <= prefixLength;
+    const prefix = filtered ? hashPrefix(from, filterPrefix) : undefined;
+    const to = prefixEnd(from, prefixLength);
+    for (const segment of this.segments) {
+      if (!segment.overlaps(from, to)) continue;
+      if (prefix !== undefined && !segment.mayContain(prefix)) continue;
+      const stored = firstIn(segment, from, prefixLength);
+      if (stored !== undefined) return stored;
+    }
+    return undefined;
+  }
+
   /** The newest entry of every key within the bounds; tombstones are given too. */
   cursor(bounds: CursorBounds): Cursor {
     const { from, to, reverse, prefix } = bounds;
@@ -82,4 +108,9 @@ export class SuperVersion {
     }
     return new MergeCursor(cursors, reverse);
   }
+}
+
+function firstIn(layer: Layer, from: Uint8Array, prefixLength: number): Stored | undefined {
+  const cursor = layer.ascend(from);
+  return !cursor.done && sharesPrefix(cursor.key, from, prefixLength) ? cursor.value : undefined;
 }

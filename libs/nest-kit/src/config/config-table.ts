@@ -49,7 +49,12 @@ export const configTable = {
     'Key of the message authentication between the processes of a cluster; generated into the data directory when unset.',
   ),
   nodeId: row('node_id', name, 'node-1', 'Name of this member, unique in the cluster.'),
-  gatewayName: row('gateway_name', name, 'gateway-1', 'Name of this gateway, unique in the cluster.'),
+  gatewayName: row(
+    'gateway_name',
+    name,
+    'gateway-1',
+    'Name of this gateway, unique in the cluster.',
+  ),
   initialCluster: row(
     'initial_cluster',
     names,

@@ -64,23 +64,23 @@ export const name = optionType('name', 'a name of [a-z0-9][a-z0-9-]{0,31}', (val
 const NAMES_MAX = 31;
 
 /** A list of distinct names. */
-export const names = optionType(
+export const names: OptionType<readonly string[]> = optionType(
   'name,…',
   `1..${NAMES_MAX} distinct names of [a-z0-9][a-z0-9-]{0,31}, comma-separated`,
   (value) => {
     const list = value.split(',').map((each) => each.trim());
     const valid = list.every(isNodeId) && list.length <= NAMES_MAX;
-    return valid && new Set(list).size === list.length ? (list as readonly string[]) : undefined;
+    return valid && new Set(list).size === list.length ? list : undefined;
   },
 );
 
 /** `nats://host:port`, one or more; a user and password in them would end up in logs. */
-export const natsUrls = optionType(
+export const natsUrls: OptionType<readonly string[]> = optionType(
   'url,…',
   'addresses like nats://127.0.0.1:4222, comma-separated, without user and password',
   (value) => {
     const list = value.split(',').map((each) => each.trim());
-    return list.every(isNatsUrl) ? (list as readonly string[]) : undefined;
+    return list.every(isNatsUrl) ? list : undefined;
   },
 );
 

@@ -12,6 +12,7 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { failure } from '@kvstore/contract';
+import type { ControlTransport } from '../control/control-transport.ts';
 import type { KvLogger } from '../logger.ts';
 import { listenError } from '../start-error.ts';
 import { answerClientError } from './client-error.ts';
@@ -51,6 +52,8 @@ export interface HttpAppOptions {
   readonly log: KvLogger;
   readonly limits?: Partial<HttpLimits>;
   readonly rawBodyMethods?: readonly string[];
+  /** Serves the message patterns of the application's controllers. */
+  readonly control?: ControlTransport;
 }
 
 type RootModule = Parameters<typeof NestFactory.create>[0];
@@ -76,7 +79,9 @@ export class HttpApp {
       abortOnError: false,
     });
     app.useGlobalFilters(filter);
+    if (options.control !== undefined) app.connectMicroservice({ strategy: options.control });
     await app.init();
+    await app.startAllMicroservices();
     return new HttpApp(app);
   }
 

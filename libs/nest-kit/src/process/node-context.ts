@@ -2,8 +2,9 @@
  * What every service of a node is given by its composition root: who it is, and the ports it lives
  * on. One object, so that a module's factory takes one argument and nothing is looked up globally.
  */
-import type { Bus } from '@kvstore/contract';
+import type { Lanes } from '@kvstore/contract';
 import type { Clock, Disk, NodeId, Random, Timers } from '@kvstore/std';
+import type { DataDirectory } from './data-directory.ts';
 
 export interface NodeContext {
   readonly cluster: string;
@@ -11,12 +12,13 @@ export interface NodeContext {
   readonly node: NodeId;
   /** Grows with every start of this data directory. */
   readonly incarnation: number;
-  /** This member has been ready before: missing files are damage. */
+  /** This member has taken part before: missing files are damage. */
   readonly established: boolean;
+  readonly directory: DataDirectory;
   readonly secret: Uint8Array;
-  /** The members of the group; this node included. */
+  /** The members that found the group; this node included. */
   readonly nodes: readonly NodeId[];
-  readonly bus: Bus;
+  readonly lanes: Lanes;
   /** Rooted at the node's data directory. */
   readonly disk: Disk;
   /** The same directory as an absolute path, for libraries that open files themselves. */

@@ -1,0 +1,117 @@
+/**
+ * Starts a gateway process: bus, client of the cluster, public ports. It holds nothing, so it starts
+ * wherever its name is free; what was started last is stopped first.
+ */
+import { resolve } from 'node:path';
+import { ClusterClient } from '@kvstore/cluster-client';
+import { FrameCodec, Subjects } from '@kvstore/contract';
+import { NodeDisk } from '@kvstore/disk';
+import {
+  claimName,
+  connectLanes,
+  ControlTransport,
+  existingClusterSecret,
+  HealthRegistry,
+  initialNodes,
+  MetricRegistry,
+  MetricsServer,
+  type NatsLanes,
+  observeLanes,
+  observeRuntime,
+  Self,
+  type ServiceStart,
+  stopOn,
+  systemClock,
+  systemRandom,
+  systemTimers,
+  version,
+} from '@kvstore/nest-kit';
+import type { NodeId } from '@kvstore/std';
+import { observeClient } from './client-metrics.ts';
+import { Gateway } from './gateway.ts';
+
+const GROUP = 'g0';
+const ROLE = 'gateway';
+const CLOSE_GRACE_MS = 5_000;
+
+export async function startGateway({ config, log, shutdown }: ServiceStart): Promise<void> {
+  const name = config.gatewayName;
+  const nodes = initialNodes(config);
+  const secret = await existingClusterSecret(
+    new NodeDisk(resolve(config.dataDir)),
+    config.clusterSecret,
+  );
+  const metrics = new MetricRegistry();
+  observeRuntime(metrics);
+  const lanes = await connectLanes({ config, group: GROUP, role: ROLE, name, log, shutdown });
+  observeLanes(metrics, lanes);
+  // Why the time: a gateway keeps nothing from which it could count its starts.
+  const incarnation = Date.now();
+  const sender = { role: ROLE, name, incarnation } as const;
+  const frames = new FrameCodec({ cluster: config.cluster, group: GROUP, secret, sender });
+  const subjects = new Subjects(config.cluster, GROUP);
+  const self = new Self(ROLE, name);
+  const client = new ClusterClient({
+    gateway: name,
+    cluster: config.cluster,
+    group: GROUP,
+    incarnation,
+    secret,
+    nodes,
+    home: firstHome(name, nodes),
+    lanes,
+    clock: systemClock,
+    timers: systemTimers,
+    random: systemRandom(),
+    onFatal: stopOn(log),
+  });
+  const gateway = await Gateway.start({
+    host: config.host,
+    httpPort: config.httpPort,
+    grpcPort: config.grpcPort,
+    identity: {
+      cluster: config.cluster,
+      group: GROUP,
+      gateway: name,
+      version,
+      nats: () => natsStatus(lanes),
+    },
+    self,
+    control: new ControlTransport({
+      bus: lanes.control,
+      subjects,
+      services: { [ROLE]: { name, frames } },
+      log,
+    }),
+    metrics,
+    health: new HealthRegistry(),
+    log,
+    client: { useFactory: () => client },
+  });
+  shutdown.add(ROLE, () => gateway.close(CLOSE_GRACE_MS));
+  const metricsServer = new MetricsServer(metrics);
+  await metricsServer.listen(config.host, config.metricsPort);
+  shutdown.add('metrics', () => metricsServer.close());
+  await claimName(lanes.control, frames, subjects, self);
+  client.start();
+  shutdown.add('client', async () => client.stop());
+  observeClient(metrics, client, name);
+  log.event('info', 'gateway serves', { gateway: name, http_port: gateway.httpPort });
+}
+
+/** Gateways spread over the storages by the number in their name, else by its bytes. */
+function firstHome(gateway: string, nodes: readonly NodeId[]): NodeId {
+  const number = /(\d+)$/.exec(gateway)?.[1];
+  const bytes = Buffer.from(gateway).reduce((sum, byte) => sum + byte, 0);
+  const place = number === undefined ? bytes : Number(number) - 1;
+  return nodes[Math.max(0, place) % nodes.length] as NodeId;
+}
+
+function natsStatus({ data }: NatsLanes) {
+  return {
+    version: data.server.version,
+    jetstream: data.server.jetstream,
+    connected: data.status === 'connected',
+    features_off: data.server.featuresOff,
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * The control plane: rare questions between processes, asked and answered in JSON inside frames, so
+ * that people can read them. Served through Nest's message patterns; asked by `askControl`.
+ *
+ * `hello` is what every process answers: who it is, and for a consensus what its disk holds. Names
+ * are claimed with it and clusters are founded with it.
+ */
+import { createHash } from 'node:crypto';
+import { type NodeId, decodeUtf8, DecodeError, encodeUtf8, term } from '@kvstore/std';
+import { type Bus, BusError } from './bus.ts';
+import { type FrameCodec, FrameKind, type SenderRole } from './frame.ts';
+
+/** A request names the asking process, so that it does not answer itself. */
+export interface HelloRequest {
+  readonly process: string;
+}
+
+export interface Hello {
+  readonly role: SenderRole;
+  readonly name: string;
+  /** Random, of one start of one process. */
+  readonly process: string;
+  /** False while it is still claiming its name. */
+  readonly running: boolean;
+  /** Of a consensus only. */
+  readonly member?: MemberHello;
+}
+
+export interface MemberHello {
+  /** Random, made with the data directory and kept in it. */
+  readonly disk: string;
+  /** Undefined: this disk has never taken part in a cluster. */
+  readonly clusterId: string | undefined;
+  /** The disks that founded the cluster, once it is founded. */
+  readonly founders: Readonly<Record<NodeId, string>> | undefined;
+}
+
+/**
+ * The id of a cluster, in the form of a UUID: a hash of its founders' disks, equal for all who found
+ * it together.
+ */
+export function clusterIdOf(founders: Readonly<Record<NodeId, string>>): string {
+  const disks = Object.entries(founders)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([node, disk]) => `${node}=${disk}`);
+  const hex = createHash('sha256').update(disks.join(' ')).digest('hex');
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
+  return [...parts, hex.slice(20, 32)].join('-');
+}
+
+/** A number that a cluster's id determines, for frames: its first 52 bits. */
+export function clusterTagOf(clusterId: string): number {
+  return Number.parseInt(clusterId.replaceAll('-', '').slice(0, 13), 16);
+}
+
+export function encodeControl(body: unknown): Uint8Array {
+  return encodeUtf8(JSON.stringify(body));
+}
+
+/** Throws `DecodeError`. */
+export function decodeControl(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decodeUtf8(body));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new DecodeError('a control body is not JSON');
+    throw error;
+  }
+}
+
+/**
+ * Asks one process over the control plane. Undefined when nobody answers in time. The answer is
+ * authentic, so its shape is that of the build that sent it.
+ */
+export async function askControl<Answer>(
+  bus: Bus,
+  frames: FrameCodec,
+  subject: string,
+  request: unknown,
+  timeoutMs: number,
+): Promise<Answer | undefined> {
+  const frame = frames.seal(FrameKind.controlRequest, term(0), encodeControl(request));
+  try {
+    const answer = await bus.request(subject, frame, timeoutMs);
+    return frames.receive(answer, FrameKind.controlReply, decodeControl)?.body as
+      Answer | undefined;
+  } catch (error) {
+    if (error instanceof BusError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What `npm run cluster` does for each command line. Errors that a person can correct are one line
+ * and exit code 1; anything else is a bug and shows its stack.
+ */
+import { join } from 'node:path';
+import { type ClusterOptions, type Environment, help, parseCommand } from './arguments.ts';
+import type { ClusterState } from './cluster-file.ts';
+import { CommandError } from './command-error.ts';
+import { askSupervisor, type ControlRequest } from './control-socket.ts';
+import { statusTable } from './status-table.ts';
+
+export async function runCommand(argv: readonly string[], env: Environment): Promise<never> {
+  // Why: a terminal that is gone must not keep the supervisor from stopping its children.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
+  try {
+    process.exit(await run(argv, env));
+  } catch (error) {
+    const known = error instanceof CommandError;
+    const text = known ? `kvstore: ${error.message}` : `kvstore: a bug: ${stackOf(error)}`;
+    process.stderr.write(`${text}\n`);
+    process.exit(1);
+  }
+}
+
+async function run(argv: readonly string[], env: Environment): Promise<number> {
+  const command = parseCommand(argv, env);
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(help);
+      return 0;
+    case 'run':
+      return runInForeground(command.options, env);
+    case 'status':
+      process.stdout.write(statusTable(await ask(command.dataDir, { kind: 'status' })));
+      return 0;
+    case 'start':
+    case 'stop': {
+      const { kind, name, dataDir } = command;
+      const { processes } = await ask(dataDir, { kind, name });
+      const pid = processes.find((each) => each.name === name)?.pid;
+      process.stdout.write(kind === 'stop' ? `${name} has ended\n` : `${name} runs, pid ${pid}\n`);
+      return 0;
+    }
+  }
+}
+
+/** The running cluster after the request. */
+async function ask(dataDir: string, request: ControlRequest): Promise<ClusterState> {
+  const reply = await askSupervisor(join(dataDir, 'cluster'), request);
+  if (reply === undefined) {
+    throw new CommandError(`no cluster runs on ${dataDir}: \`npm run cluster\` starts one`);
+  }
+  if (reply.kind === 'refused') throw new CommandError(reply.reason);
+  return reply.state;
+}
+
+async function runInForeground(options: ClusterOptions, env: Environment): Promise<number> {
+  const [{ runCluster }, { findNatsServer }] = await Promise.all([
+    import('./run-cluster.ts'),
+    import('../nats-binary.ts'),
+  ]);
+  const programs = {
+    consensus: app('consensus'),
+    storage: app('storage'),
+    gateway: app('gateway'),
+    nats: natsServer(findNatsServer),
+  };
+  return runCluster(options, env, programs, {
+    out: (text) => process.stdout.write(text),
+    notice: (line) => process.stderr.write(`kvstore: ${line}\n`),
+  });
+}
+
+/** What is missing on this machine is told in one line. */
+function natsServer(find: () => string): readonly [string] {
+  try {
+    return [find()];
+  } catch (error) {
+    throw new CommandError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function app(name: string): readonly [string, string] {
+  return [process.execPath, join(import.meta.dirname, '../../apps', name, 'dist/main.js')];
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,122 @@
+/**
+ * How another terminal reaches the supervisor: one JSON line to its Unix socket, one JSON line back.
+ * The socket's directory belongs to its owner only.
+ *
+ * The path of a socket may have 107 bytes, which a data directory can exceed: it is named relative to
+ * its directory, which is the working directory for the moment of the system call.
+ */
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { ClusterState } from './cluster-file.ts';
+import { CommandError } from './command-error.ts';
+
+export type ControlRequest =
+  { readonly kind: 'start' | 'stop'; readonly name: string } | { readonly kind: 'status' };
+
+export type ControlReply =
+  | { readonly kind: 'done'; readonly state: ClusterState }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+const NAME = 'control.sock';
+const LINE_BYTES_MAX = 1024 * 1024;
+
+export class ControlServer {
+  readonly #directory: string;
+  readonly #server: Server;
+
+  private constructor(directory: string, server: Server) {
+    this.#directory = directory;
+    this.#server = server;
+  }
+
+  /** The caller holds the directory's lock: a socket that is there is a dead supervisor's. */
+  static async listen(
+    directory: string,
+    handle: (request: ControlRequest) => Promise<ControlReply>,
+  ): Promise<ControlServer> {
+    rmSync(join(directory, NAME), { force: true });
+    const server = createServer((socket) => void serve(socket, handle));
+    within(directory, () => server.listen(NAME));
+    await once(server, 'listening');
+    return new ControlServer(directory, server);
+  }
+
+  close(): void {
+    within(this.#directory, () => this.#server.close());
+    rmSync(join(this.#directory, NAME), { force: true });
+  }
+}
+
+/** Undefined when no supervisor runs there. */
+export async function askSupervisor(
+  directory: string,
+  request: ControlRequest,
+): Promise<ControlReply | undefined> {
+  let socket: Socket;
+  try {
+    socket = within(directory, () => connect(NAME));
+    await once(socket, 'connect');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
+    throw new CommandError(`cannot reach the cluster's supervisor (${code ?? 'unknown error'})`);
+  }
+  socket.write(`${JSON.stringify(request)}\n`);
+  const line = await readLine(socket);
+  socket.destroy();
+  if (line === undefined) throw new CommandError("the cluster's supervisor ended meanwhile");
+  return JSON.parse(line) as ControlReply;
+}
+
+async function serve(
+  socket: Socket,
+  handle: (request: ControlRequest) => Promise<ControlReply>,
+): Promise<void> {
+  socket.on('error', () => undefined);
+  const line = await readLine(socket);
+  if (line === undefined) return;
+  const request = parseRequest(line);
+  const reply = request === undefined ? NOT_UNDERSTOOD : await handle(request);
+  socket.end(`${JSON.stringify(reply)}\n`);
+}
+
+const NOT_UNDERSTOOD: ControlReply = { kind: 'refused', reason: 'the request is not understood' };
+
+function parseRequest(line: string): ControlRequest | undefined {
+  try {
+    const { kind, name } = JSON.parse(line) as { readonly kind?: unknown; readonly name?: unknown };
+    if (kind === 'status') return { kind };
+    if ((kind === 'start' || kind === 'stop') && typeof name === 'string') return { kind, name };
+    return undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined when the other end closes before it has sent a line. */
+async function readLine(socket: Socket): Promise<string | undefined> {
+  let text = '';
+  try {
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+      text += String(chunk);
+      if (text.length > LINE_BYTES_MAX) return undefined;
+      const end = text.indexOf('\n');
+      if (end !== -1) return text.slice(0, end);
+    }
+    return undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function within<T>(directory: string, action: () => T): T {
+  const before = process.cwd();
+  process.chdir(directory);
+  try {
+    return action();
+  } finally {
+    process.chdir(before);
+  }
+}
