@@ -34,6 +34,11 @@ test('defaults apply when nothing is given', async () => {
     cluster: 'dev',
     clusterSecret: undefined,
     nodeId: 'node-1',
+    gatewayName: 'gateway-1',
+    initialCluster: ['node-1', 'node-2', 'node-3'],
+    natsUrl: ['nats://127.0.0.1:4222'],
+    natsUser: undefined,
+    natsPassword: undefined,
     host: '127.0.0.1',
     httpPort: 8080,
     grpcPort: 9090,
@@ -190,4 +195,15 @@ test('a refused secret is not repeated in the message', async () => {
   const error = await failure({ env: { KVSTORE_CLUSTER_SECRET: 'hunter2' } });
   expect(error.message).toMatch(/at least 16 characters/);
   expect(error.message).not.toContain('hunter2');
+});
+
+test.each([
+  ['KVSTORE_INITIAL_CLUSTER', 'node-1,node-1'],
+  ['KVSTORE_INITIAL_CLUSTER', 'node-1,*'],
+  ['KVSTORE_NATS_URL', 'nats://user:secret@127.0.0.1:4222'],
+  ['KVSTORE_NATS_URL', 'http://127.0.0.1:4222'],
+])('%s=%s is refused', async (variable, value) => {
+  const env = { [variable]: value };
+  const sources = { argv: [], env, readFile: () => undefined };
+  await expect(loadConfig(sources)).rejects.toMatchObject({ code: 'CONFIGURATION' });
 });
