@@ -12,15 +12,17 @@ type Step = () => Promise<void> | void;
 export class Teardown {
   readonly #steps: Step[] = [];
   #running: Promise<void> | undefined;
+  #ending = false;
 
-  /** Also on signals, after which the process exits as if the signal had ended it. */
+  /** Also on signals and uncaught errors; the process exits as they would have ended it. */
   constructor() {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        if (this.#running === undefined) process.stderr.write(`${signal}: cleaning up\n`);
-        void this.run().finally(() => process.exit(128 + constants.signals[signal]));
-      });
+      process.on(signal, () =>
+        this.#end(`${signal}: cleaning up`, 128 + constants.signals[signal]),
+      );
     }
+    // Why: a reader that goes away (`| head`) is an uncaught error too.
+    process.on('uncaughtException', (error) => this.#end(error.stack ?? String(error), 1));
   }
 
   /** What is added while the teardown runs is ended at once. */
@@ -38,6 +40,13 @@ export class Teardown {
   run(): Promise<void> {
     this.#running ??= this.#run();
     return this.#running;
+  }
+
+  #end(why: string, code: number): void {
+    // Why: what fails after that, fails because of it.
+    if (!this.#ending) process.stderr.write(`${why}\n`);
+    this.#ending = true;
+    void this.run().finally(() => process.exit(code));
   }
 
   async #run(): Promise<void> {

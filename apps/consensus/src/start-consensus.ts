@@ -48,7 +48,7 @@ export async function startConsensus({ config, log, shutdown }: ServiceStart): P
     folder: name,
     part: ROLE,
     nodes,
-    secret,
+    secret: () => Promise.resolve(secret),
     lanes,
     log,
     shutdown,

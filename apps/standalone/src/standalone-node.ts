@@ -3,12 +3,10 @@
  * the in-process bus. It opens the data directory, composes the services and starts them from the
  * bottom up; what was started last is stopped first.
  */
-import { resolve } from 'node:path';
 import { MemoryBus } from '@kvstore/bus';
 import { ClusterClient } from '@kvstore/cluster-client';
 import { clusterIdOf, FrameCodec, SenderRole, Subjects } from '@kvstore/contract';
 import { ConsensusModule, observeConsensus, SEQUENCER } from '@kvstore/consensus';
-import { NodeDisk } from '@kvstore/disk';
 import { Gateway, observeClient } from '@kvstore/gateway';
 import {
   clusterSecret,
@@ -109,7 +107,7 @@ async function openNode(config: Config, log: KvLogger, shutdown: Shutdown): Prom
     folder: FOLDER,
     part: '',
     nodes: [node],
-    secret: await clusterSecret(new NodeDisk(resolve(config.dataDir)), config.clusterSecret),
+    secret: (root) => clusterSecret(root, config.clusterSecret),
     lanes: { data: bus, control: bus },
     log,
     shutdown,

@@ -47,7 +47,7 @@ export async function startStorage({ config, log, shutdown }: ServiceStart): Pro
     folder: name,
     part: ROLE,
     nodes,
-    secret,
+    secret: () => Promise.resolve(secret),
     lanes,
     log,
     shutdown,

@@ -48,10 +48,8 @@ test.each(['$JS.API.STREAM.CREATE.*', `kv.${CLUSTER}.${GROUP}.log.*`])(
     const log = new TestLog();
     const { archiver, events } = await harness.archive(log.elect(), { user: 'consensus' });
     log.append(10);
-    await eventually('it tried often', () => (archiver.counters.errors.get('denied') ?? 0) > 10);
+    await eventually('it gave up for now', () => archiver.status().phase === 'unavailable', 25_000);
     expect(events.filter(({ kind }) => kind === 'unavailable')).toHaveLength(1);
-    expect(events.at(-1)).toMatchObject({ kind: 'unavailable', error: 'denied' });
-    expect(archiver.status().phase).toBe('unavailable');
     expect(log.epoch).toBe(1);
   },
 );

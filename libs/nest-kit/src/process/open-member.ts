@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { Lanes } from '@kvstore/contract';
-import { type NodeId, SeededRandom } from '@kvstore/std';
+import { type Disk, type NodeId, SeededRandom } from '@kvstore/std';
 import type { Config } from '../config/config-table.ts';
 import type { KvLogger } from '../logger.ts';
 import { nodeIdOf } from './node-names.ts';
@@ -24,7 +24,8 @@ export interface MemberOptions {
   /** Folder below it that this process alone writes, with lock and identity; '' is all of it. */
   readonly part: string;
   readonly nodes: readonly NodeId[];
-  readonly secret: Uint8Array;
+  /** Read, or made, once the directory is locked; given the disk of `data_dir`. */
+  readonly secret: (root: Disk) => Promise<Uint8Array>;
   readonly lanes: Lanes;
   readonly log: KvLogger;
   readonly shutdown: Shutdown;
@@ -51,7 +52,7 @@ export async function openMember(options: MemberOptions): Promise<NodeContext> {
     incarnation,
     established,
     directory,
-    secret: options.secret,
+    secret: await options.secret(new NodeDisk(resolve(config.dataDir))),
     nodes: options.nodes,
     lanes: options.lanes,
     disk: new NodeDisk(dataPath),
