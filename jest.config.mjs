@@ -1,7 +1,13 @@
 export default {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['kvstore-source', 'node', 'node-addons'] },
-  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/test', '<rootDir>/scripts'],
+  roots: [
+    '<rootDir>/libs',
+    '<rootDir>/apps',
+    '<rootDir>/test',
+    '<rootDir>/scripts',
+    '<rootDir>/bench',
+  ],
   testTimeout: 30_000,
   maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],

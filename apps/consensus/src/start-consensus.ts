@@ -2,21 +2,14 @@
  * Starts the consensus process of a member: bus, data directory, control plane, then name, founding,
  * and only then the sequencer, which may vote. What was started last is stopped first.
  */
-import { resolve } from 'node:path';
-import { NodeDisk } from '@kvstore/disk';
-import { FrameCodec, Subjects } from '@kvstore/contract';
 import {
   claimName,
-  connectLanes,
   ControlTransport,
-  existingClusterSecret,
+  joinCluster,
   membersOf,
-  MetricRegistry,
-  MetricsServer,
   nodeIdOf,
-  observeLanes,
-  observeRuntime,
   openMember,
+  serveMetrics,
   type Self,
   ServiceApp,
   type ServiceStart,
@@ -31,17 +24,12 @@ import { foundCluster } from './found-cluster.ts';
 const GROUP = 'g0';
 const ROLE = 'consensus';
 
-export async function startConsensus({ config, log, shutdown }: ServiceStart): Promise<void> {
+export async function startConsensus(start: ServiceStart): Promise<void> {
+  const { config, log, shutdown } = start;
   const nodes = membersOf(config);
   const name = nodeIdOf(config);
-  const secret = await existingClusterSecret(
-    new NodeDisk(resolve(config.dataDir)),
-    config.clusterSecret,
-  );
-  const metrics = new MetricRegistry();
-  observeRuntime(metrics);
-  const lanes = await connectLanes({ config, group: GROUP, role: ROLE, name, log, shutdown });
-  observeLanes(metrics, lanes);
+  const seat = await joinCluster(start, { group: GROUP, role: ROLE, name });
+  const { secret, lanes, metrics, subjects } = seat;
   const context = await openMember({
     config,
     group: GROUP,
@@ -53,9 +41,7 @@ export async function startConsensus({ config, log, shutdown }: ServiceStart): P
     log,
     shutdown,
   });
-  const subjects = new Subjects(config.cluster, GROUP);
-  const sender = { role: ROLE, name, incarnation: context.incarnation } as const;
-  const frames = new FrameCodec({ cluster: config.cluster, group: GROUP, secret, sender });
+  const frames = seat.frames(context.incarnation);
   const bus = lanes.control;
   const transport = new ControlTransport({
     bus,
@@ -68,9 +54,7 @@ export async function startConsensus({ config, log, shutdown }: ServiceStart): P
   const sequencer = app.get<Sequencer>(SEQUENCER);
   const self = app.get<Self>(CONSENSUS_SELF);
   observeConsensus(metrics, sequencer, GROUP);
-  const metricsServer = new MetricsServer(metrics);
-  await metricsServer.listen(config.host, config.metricsPort);
-  shutdown.add('metrics', () => metricsServer.close());
+  await serveMetrics(metrics, config, shutdown);
 
   await claimName(bus, frames, subjects, self);
   const clusterId = await foundCluster({ context, bus, frames, subjects, self, log });

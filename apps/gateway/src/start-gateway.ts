@@ -2,23 +2,16 @@
  * Starts a gateway process: bus, client of the cluster, public ports. It holds nothing, so it starts
  * wherever its name is free; what was started last is stopped first.
  */
-import { resolve } from 'node:path';
 import { ClusterClient } from '@kvstore/cluster-client';
-import { FrameCodec, Subjects } from '@kvstore/contract';
-import { NodeDisk } from '@kvstore/disk';
 import {
   claimName,
-  connectLanes,
   ControlTransport,
-  existingClusterSecret,
   HealthRegistry,
   initialNodes,
-  MetricRegistry,
-  MetricsServer,
+  joinCluster,
   type NatsLanes,
-  observeLanes,
-  observeRuntime,
   Self,
+  serveMetrics,
   type ServiceStart,
   stopOn,
   systemClock,
@@ -34,22 +27,15 @@ const GROUP = 'g0';
 const ROLE = 'gateway';
 const CLOSE_GRACE_MS = 5_000;
 
-export async function startGateway({ config, log, shutdown }: ServiceStart): Promise<void> {
+export async function startGateway(start: ServiceStart): Promise<void> {
+  const { config, log, shutdown } = start;
   const name = config.gatewayName;
   const nodes = initialNodes(config);
-  const secret = await existingClusterSecret(
-    new NodeDisk(resolve(config.dataDir)),
-    config.clusterSecret,
-  );
-  const metrics = new MetricRegistry();
-  observeRuntime(metrics);
-  const lanes = await connectLanes({ config, group: GROUP, role: ROLE, name, log, shutdown });
-  observeLanes(metrics, lanes);
+  const seat = await joinCluster(start, { group: GROUP, role: ROLE, name });
+  const { secret, lanes, metrics, subjects } = seat;
   // Why the time: a gateway keeps nothing from which it could count its starts.
   const incarnation = Date.now();
-  const sender = { role: ROLE, name, incarnation } as const;
-  const frames = new FrameCodec({ cluster: config.cluster, group: GROUP, secret, sender });
-  const subjects = new Subjects(config.cluster, GROUP);
+  const frames = seat.frames(incarnation);
   const self = new Self(ROLE, name);
   const client = new ClusterClient({
     gateway: name,
@@ -89,9 +75,7 @@ export async function startGateway({ config, log, shutdown }: ServiceStart): Pro
     client: { useFactory: () => client },
   });
   shutdown.add(ROLE, () => gateway.close(CLOSE_GRACE_MS));
-  const metricsServer = new MetricsServer(metrics);
-  await metricsServer.listen(config.host, config.metricsPort);
-  shutdown.add('metrics', () => metricsServer.close());
+  await serveMetrics(metrics, config, shutdown);
   await claimName(lanes.control, frames, subjects, self);
   client.start();
   shutdown.add('client', async () => client.stop());

@@ -15,18 +15,19 @@ import {
   HealthRegistry,
   type KvLogger,
   MetricRegistry,
-  MetricsServer,
   type NodeContext,
   nodeIdOf,
   observeRuntime,
   openMember,
   Self,
+  serveMetrics,
   type Shutdown,
   StartError,
   version,
 } from '@kvstore/nest-kit';
 import type { Replica } from '@kvstore/replica';
 import type { Sequencer } from '@kvstore/sequencer';
+import { assert } from '@kvstore/std';
 import { observeStorage, REPLICA, StorageModule, storageOptions } from '@kvstore/storage';
 
 const GROUP = 'g0';
@@ -85,9 +86,7 @@ export async function startStandalone(
     },
   });
   shutdown.add('gateway', () => gateway.close(CLOSE_GRACE_MS));
-  const metricsServer = new MetricsServer(metrics);
-  const metricsPort = await metricsServer.listen(config.host, config.metricsPort);
-  shutdown.add('metrics', () => metricsServer.close());
+  const metricsPort = await serveMetrics(metrics, config, shutdown);
   await Promise.race([untilReady(client), lateNotice(client, log)]);
   return {
     rest: `http://${config.host}:${gateway.httpPort}`,
@@ -167,7 +166,9 @@ async function startServices(
   await directory.establish();
   replica.start();
   shutdown.add('storage', () => replica.stop());
-  await sequencer.start(directory.identity.clusterId ?? '');
+  const { clusterId } = directory.identity;
+  assert(clusterId !== undefined, 'one node founds its cluster when it opens');
+  await sequencer.start(clusterId);
   shutdown.add('consensus', () => sequencer.stop());
   client.start();
   shutdown.add('client', async () => client.stop());

@@ -2,22 +2,15 @@
  * Starts the storage process of a member: bus, data directory, control plane, name, replica. What was
  * started last is stopped first.
  */
-import { resolve } from 'node:path';
-import { NodeDisk } from '@kvstore/disk';
-import { FrameCodec, Subjects } from '@kvstore/contract';
 import { StreamArchive } from '@kvstore/event-log';
 import {
   claimName,
-  connectLanes,
   ControlTransport,
-  existingClusterSecret,
+  joinCluster,
   membersOf,
-  MetricRegistry,
-  MetricsServer,
   nodeIdOf,
-  observeLanes,
-  observeRuntime,
   openMember,
+  serveMetrics,
   type Self,
   ServiceApp,
   type ServiceStart,
@@ -30,17 +23,12 @@ import { REPLICA, STORAGE_SELF } from './storage-tokens.ts';
 const GROUP = 'g0';
 const ROLE = 'storage';
 
-export async function startStorage({ config, log, shutdown }: ServiceStart): Promise<void> {
+export async function startStorage(start: ServiceStart): Promise<void> {
+  const { config, log, shutdown } = start;
   const nodes = membersOf(config);
   const name = nodeIdOf(config);
-  const secret = await existingClusterSecret(
-    new NodeDisk(resolve(config.dataDir)),
-    config.clusterSecret,
-  );
-  const metrics = new MetricRegistry();
-  observeRuntime(metrics);
-  const lanes = await connectLanes({ config, group: GROUP, role: ROLE, name, log, shutdown });
-  observeLanes(metrics, lanes);
+  const seat = await joinCluster(start, { group: GROUP, role: ROLE, name });
+  const { secret, lanes, metrics, subjects } = seat;
   const context = await openMember({
     config,
     group: GROUP,
@@ -52,9 +40,7 @@ export async function startStorage({ config, log, shutdown }: ServiceStart): Pro
     log,
     shutdown,
   });
-  const subjects = new Subjects(config.cluster, GROUP);
-  const sender = { role: ROLE, name, incarnation: context.incarnation } as const;
-  const frames = new FrameCodec({ cluster: config.cluster, group: GROUP, secret, sender });
+  const frames = seat.frames(context.incarnation);
   const bus = lanes.control;
   const services = { [ROLE]: { name, frames } };
   const transport = new ControlTransport({ bus, subjects, services, log });
@@ -69,9 +55,7 @@ export async function startStorage({ config, log, shutdown }: ServiceStart): Pro
   shutdown.add('control', () => app.close());
   const replica = app.get<Replica>(REPLICA);
   observeStorage(metrics, replica, GROUP);
-  const metricsServer = new MetricsServer(metrics);
-  await metricsServer.listen(config.host, config.metricsPort);
-  shutdown.add('metrics', () => metricsServer.close());
+  await serveMetrics(metrics, config, shutdown);
 
   await claimName(bus, frames, subjects, app.get<Self>(STORAGE_SELF));
   replica.start();

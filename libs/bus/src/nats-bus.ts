@@ -282,8 +282,9 @@ export class NatsBus implements Bus {
 
   #found(): void {
     const socket = socketOf(this.connection);
-    // Why: the library may say it twice.
-    if (this.#closing !== undefined || this.#socket !== undefined || socket === undefined) return;
+    // Why: the library may say it twice, and late.
+    if (this.#closing !== undefined || this.#socket !== undefined) return;
+    if (socket === undefined || !socket.writable) return;
     this.#server = serverInfoOf(this.connection);
     const unfit = unfitness(this.#server);
     if (unfit !== undefined) {

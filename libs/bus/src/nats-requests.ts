@@ -34,12 +34,15 @@ export class NatsRequests {
   open(subject: string, timeoutMs: number, send: (reply: string) => boolean): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const token = (++this.#last).toString(36);
+      if (!send(this.#inbox + token)) {
+        reject(new BusError('NOT_SENT', `${subject}: the bus took no message`));
+        return;
+      }
       const timer = setTimeout(
         () => this.#fail(token, 'TIMEOUT', `no answer in ${timeoutMs} ms`),
         timeoutMs,
       );
       this.#waiting.set(token, { subject, resolve, reject, timer });
-      if (!send(this.#inbox + token)) this.#fail(token, 'NOT_SENT', 'the bus took no message');
     });
   }
 

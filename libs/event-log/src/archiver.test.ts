@@ -1,5 +1,4 @@
 /** The archiver against a real JetStream: what is in the streams, whatever happens to them. */
-import { headers } from 'nats';
 import { eventually, NatsServer, TcpProxy } from '@kvstore/testing';
 import { FrameKind, SenderRole } from '@kvstore/contract';
 import { logIndex, term } from '@kvstore/std';
@@ -127,14 +126,8 @@ describe('with JetStream', () => {
     leader.pause();
     const from = log.entries.length;
     log.append(20);
-    const longer = sealMessage(
-      framesOf(SenderRole.consensus, 'node-2'),
-      term(1),
-      log.entries.slice(from, from + 15),
-    );
-    const id = headers();
-    id.set('Nats-Msg-Id', `1-${from + 1}`);
-    await harness.admin.request(harness.subject(1), longer, { timeout: 1_000, headers: id });
+    const sequence = await lastSequence(1);
+    await harness.append(1, log.entries.slice(from, from + 15), sequence);
     leader.paused = { ...leader.now(), commitIndex: logIndex(from + 5) };
     await eventually('the id is known', () => running.archiver.counters.misplaced > 0);
     leader.paused = undefined;
@@ -219,6 +212,24 @@ describe('with JetStream', () => {
     await harness.expectWhole(2, log);
     expect(losses(running)).toEqual(['recreated']);
     expect(await lastSequence(1)).toBe(0);
+  });
+
+  test('one made again with as many messages is known by the next leader too', async () => {
+    const log = new TestLog();
+    const running = await harness.archive(log.elect(), { config: { inspectPeriodMs: 60_000 } });
+    await harness.level(running, log);
+    expect(await lastSequence(1)).toBe(1);
+    await makeAgain(1);
+    await harness.admin.request(harness.subject(1), 'not a frame', { timeout: 1_000 });
+    log.append(10);
+    await harness.level(running, log);
+    expect(await lastSequence(1)).toBe(2);
+    await running.kill();
+    const next = await harness.archive(log.elect());
+    await eventually('a second epoch', () => log.epoch === 2);
+    await harness.level(next, log);
+    await harness.expectWhole(2, log);
+    expect(losses(next)).toEqual(['recreated']);
   });
 
   test('a new leader does not use an empty stream either', async () => {
@@ -325,10 +336,8 @@ describe('with JetStream', () => {
     await harness.level(running, log);
     await running.kill();
     const future = log.entries.length + 100;
-    const frames = framesOf(SenderRole.consensus, 'node-2');
     const entries = [{ ...log.entries.at(-1), index: future }] as typeof log.entries;
-    const options = { timeout: 1_000 };
-    await harness.admin.request(harness.subject(1), sealMessage(frames, term(1), entries), options);
+    await harness.append(1, entries, await lastSequence(1));
     const next = await harness.archive(log.elect());
     await eventually('a second epoch', () => log.epoch === 2);
     await harness.level(next, log);

@@ -36,8 +36,8 @@ import {
   type ArchiverStatus,
 } from './archiver-report.ts';
 import { EpochBudget } from './epoch-budget.ts';
-import { inspect, Loss, type StreamEnd } from './inspection.ts';
-import { type Appended, LogStreams, type Unavailable } from './log-streams.ts';
+import { inspect, Loss } from './inspection.ts';
+import { type Appended, LogStreams, type StreamEnd, type Unavailable } from './log-streams.ts';
 
 export interface ArchiverOptions {
   readonly source: ArchiveSource;
@@ -274,8 +274,8 @@ export class Archiver {
       return lingerMs;
     }
     const frame = sealMessage(frames, tenure.term, entries);
-    const { epoch, next, sequence } = stream;
-    const appended = await this.#streams.append(epoch, frame, next, sequence);
+    const { epoch, sequence } = stream;
+    const appended = await this.#streams.append(epoch, frame, stream);
     if (appended.kind !== 'appended') return this.#doubt(tenure, stream, appended);
     this.#reached(ArchiverPhase.archiving);
     this.counters.messages += 1;

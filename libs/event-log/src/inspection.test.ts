@@ -1,6 +1,6 @@
 import { logIndex } from '@kvstore/std';
-import { Loss, lossOf, type StreamEnd } from './inspection.ts';
-import type { StreamFacts } from './log-streams.ts';
+import { Loss, lossOf } from './inspection.ts';
+import type { StreamEnd, StreamFacts } from './log-streams.ts';
 
 const whole: StreamFacts = {
   kind: 'stream',

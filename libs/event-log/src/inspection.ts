@@ -9,9 +9,9 @@
  */
 import type { FrameCodec, LogEntry } from '@kvstore/contract';
 import type { ArchiveSource, ArchiveState } from '@kvstore/sequencer';
-import { logIndex, type LogIndex, nextChain } from '@kvstore/std';
+import { logIndex, nextChain } from '@kvstore/std';
 import { openMessage } from './archive-message.ts';
-import type { LogStreams, StreamFacts, Unavailable } from './log-streams.ts';
+import type { LogStreams, StreamEnd, StreamFacts, Unavailable } from './log-streams.ts';
 
 export const Loss = {
   missing: 'missing',
@@ -37,15 +37,6 @@ export const Loss = {
   overtaken: 'overtaken',
 } as const;
 export type Loss = (typeof Loss)[keyof typeof Loss];
-
-/** Where the next message goes. */
-export interface StreamEnd {
-  readonly created: string;
-  /** Of the last message; 0: none. */
-  readonly sequence: number;
-  /** The first entry that the stream does not hold. */
-  readonly next: LogIndex;
-}
 
 export type Verdict =
   | { readonly kind: 'whole'; readonly end: StreamEnd }
@@ -77,6 +68,7 @@ export async function inspect(
   if (message.kind === 'missing') return lost(Loss.holes);
   const last = openMessage(frames, message.data)?.at(-1);
   if (last === undefined) return lost(Loss.foreignMessage);
+  if (message.streamCreated !== created) return lost(Loss.recreated);
   if (last.index > state.commitIndex) return lost(Loss.ahead);
   if (last.index + 1 < state.firstIndex) return lost(Loss.overtaken);
   const own = await isInLog(source, state, last);

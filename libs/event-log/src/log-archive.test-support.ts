@@ -3,7 +3,7 @@
  * their own: for tests of what ends up in the streams.
  */
 import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from 'nats';
+import { connect, headers, type NatsConnection } from 'nats';
 import {
   decodePullReply,
   encodeEntryBody,
@@ -24,6 +24,7 @@ import {
   realClock,
   realTimers,
 } from '@kvstore/testing';
+import { sealMessage } from './archive-message.ts';
 import { Archiver, type ArchiverOptions } from './archiver.ts';
 import type { ArchiverConfig } from './archiver-config.ts';
 import type { ArchiverEvent } from './archiver-report.ts';
@@ -237,10 +238,15 @@ export class Harness {
     return new Subjects(CLUSTER, GROUP).log(epoch);
   }
 
-  /** As an archiver appends. */
-  async append(epoch: number, frame: Uint8Array, lastSequence: number, first: number) {
+  /** As an archiver of this epoch appends. */
+  async append(epoch: number, entries: readonly LogEntry[], lastSequence: number): Promise<void> {
+    const { created } = await this.manager.streams.info(this.streamName(epoch));
+    const messageHeaders = headers();
+    messageHeaders.set('Kv-Stream-Created', created);
+    const frame = sealMessage(framesOf(SenderRole.consensus, 'node-9'), term(1), entries);
     await jetstream(this.admin, { timeout: 500 }).publish(this.subject(epoch), frame, {
-      msgID: `${epoch}-${first}`,
+      headers: messageHeaders,
+      msgID: `${epoch}-${entries[0]?.index}`,
       expect: { lastSequence },
     });
   }
@@ -263,7 +269,11 @@ export class Harness {
   /** The epoch's stream holds the log: every entry, once, in order, with the same bytes. */
   async expectWhole(epoch: number, log: TestLog): Promise<void> {
     const messages = await this.messages(epoch);
-    expect(messages.every((message) => message.length > 0)).toBe(true);
+    const foreign = messages.flatMap(({ length }, place) => (length === 0 ? [place + 1] : []));
+    expect({ messages: messages.length, foreign }).toEqual({
+      messages: messages.length,
+      foreign: [],
+    });
     expect(messages.flat().map(summary)).toEqual(log.entries.map(summary));
   }
 

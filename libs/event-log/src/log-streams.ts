@@ -15,7 +15,7 @@ import {
   StorageType,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import type { NatsConnection } from 'nats';
+import { headers, type NatsConnection } from 'nats';
 import { logStreamName, Subjects } from '@kvstore/contract';
 import type { LogIndex } from '@kvstore/std';
 import { apiCodeOf, hadNoResponders, StreamErrorKind, streamErrorKind } from './stream-error.ts';
@@ -39,6 +39,15 @@ export interface StreamFacts {
   readonly takesSubject: boolean;
 }
 
+/** Where the next message goes. */
+export interface StreamEnd {
+  readonly created: string;
+  /** Of the last message; 0: none. */
+  readonly sequence: number;
+  /** The first entry that the stream does not hold. */
+  readonly next: LogIndex;
+}
+
 export type Looked = StreamFacts | { readonly kind: 'missing' } | Unavailable;
 
 export type Created =
@@ -54,7 +63,12 @@ export type Appended =
   | Unavailable;
 
 export type Fetched =
-  | { readonly kind: 'message'; readonly data: Uint8Array }
+  | {
+      readonly kind: 'message';
+      readonly data: Uint8Array;
+      /** Creation of the stream that its archiver meant to append to; '' when it does not say. */
+      readonly streamCreated: string;
+    }
   | { readonly kind: 'missing' }
   | Unavailable;
 
@@ -64,6 +78,12 @@ export interface LogStreamsOptions {
   readonly group: string;
   readonly callTimeoutMs: number;
 }
+
+/**
+ * A sequence that is expected can be that of a stream made again with as many messages. The archiver
+ * then finds out at its next inspection; its successor, which does not know the old stream, by this.
+ */
+const STREAM_CREATED_HEADER = 'Kv-Stream-Created';
 
 /** For retries of a message whose acknowledgement was lost; the expected sequence protects longer. */
 const DUPLICATE_WINDOW_NS = 120e9;
@@ -136,22 +156,20 @@ export class LogStreams {
     );
   }
 
-  /** Appends `frame`, whose first entry is at `first`, as the message after `lastSequence`. */
-  async append(
-    epoch: number,
-    frame: Uint8Array,
-    first: LogIndex,
-    lastSequence: number,
-  ): Promise<Appended> {
+  /** Appends `frame`, whose first entry is at `end.next`. */
+  async append(epoch: number, frame: Uint8Array, end: StreamEnd): Promise<Appended> {
     return this.#call<Appended>(
       async ({ client }) => {
+        const messageHeaders = headers();
+        messageHeaders.set(STREAM_CREATED_HEADER, end.created);
         const { seq, duplicate } = await client.publish(this.#subjects.log(epoch), frame, {
-          msgID: `${epoch}-${first}`,
+          msgID: `${epoch}-${end.next}`,
+          headers: messageHeaders,
           timeout: this.#options.callTimeoutMs,
-          expect: { streamName: this.nameOf(epoch), lastSequence },
+          expect: { streamName: this.nameOf(epoch), lastSequence: end.sequence },
         });
         // Why a duplicate is misplaced: it may have been another leader's, of other length.
-        return { kind: !duplicate && seq === lastSequence + 1 ? 'appended' : 'misplaced' };
+        return { kind: !duplicate && seq === end.sequence + 1 ? 'appended' : 'misplaced' };
       },
       (error) => {
         const code = apiCodeOf(error);
@@ -168,7 +186,9 @@ export class LogStreams {
     return this.#call<Fetched>(
       async ({ manager }) => {
         const stored = await manager.streams.getMessage(this.nameOf(epoch), { seq: sequence });
-        return stored === null ? { kind: 'missing' } : { kind: 'message', data: stored.data };
+        if (stored === null) return { kind: 'missing' };
+        const streamCreated = stored.header.get(STREAM_CREATED_HEADER);
+        return { kind: 'message', data: stored.data, streamCreated };
       },
       (error) => {
         const code = apiCodeOf(error);

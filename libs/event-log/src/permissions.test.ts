@@ -48,8 +48,11 @@ test.each(['$JS.API.STREAM.CREATE.*', `kv.${CLUSTER}.${GROUP}.log.*`])(
     const log = new TestLog();
     const { archiver, events } = await harness.archive(log.elect(), { user: 'consensus' });
     log.append(10);
-    await eventually('it gave up for now', () => archiver.status().phase === 'unavailable', 25_000);
+    const denied = (): number => archiver.counters.errors.get('denied') ?? 0;
+    await eventually('it tried again and again', () => denied() > 3, 25_000);
     expect(events.filter(({ kind }) => kind === 'unavailable')).toHaveLength(1);
+    expect(events.at(-1)).toMatchObject({ kind: 'unavailable', error: 'denied' });
+    expect(archiver.status().phase).toBe('unavailable');
     expect(log.epoch).toBe(1);
   },
 );

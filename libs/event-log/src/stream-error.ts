@@ -39,25 +39,19 @@ export function hadNoResponders(error: unknown): boolean {
 }
 
 export function streamErrorKind(error: unknown): StreamErrorKind {
-  if (hadNoResponders(error)) return StreamErrorKind.notEnabled;
-  for (const each of causesOf(error)) {
-    if (each instanceof TimeoutError) return StreamErrorKind.timeout;
-    if (each instanceof PermissionViolationError) return StreamErrorKind.denied;
-    if (each instanceof JetStreamApiError) {
-      return each.code === JETSTREAM_NOT_ENABLED_FOR_ACCOUNT
-        ? StreamErrorKind.notEnabled
-        : StreamErrorKind.refused;
-    }
-    if (
-      each instanceof ClosedConnectionError ||
-      each instanceof DrainingConnectionError ||
-      each instanceof ConnectionError ||
-      each instanceof RequestError
-    ) {
-      return StreamErrorKind.disconnected;
-    }
+  const causes = causesOf(error);
+  const has = (...kinds: readonly (new (...args: never[]) => Error)[]): boolean =>
+    causes.some((each) => kinds.some((kind) => each instanceof kind));
+  const code = apiCodeOf(error);
+  if (hadNoResponders(error) || code === JETSTREAM_NOT_ENABLED_FOR_ACCOUNT) {
+    return StreamErrorKind.notEnabled;
   }
-  return StreamErrorKind.refused;
+  if (code !== undefined) return StreamErrorKind.refused;
+  if (has(TimeoutError)) return StreamErrorKind.timeout;
+  if (has(PermissionViolationError)) return StreamErrorKind.denied;
+  // Why last: a `RequestError` is around each of the above as well.
+  const lost = has(ClosedConnectionError, DrainingConnectionError, ConnectionError, RequestError);
+  return lost ? StreamErrorKind.disconnected : StreamErrorKind.refused;
 }
 
 const JETSTREAM_NOT_ENABLED_FOR_ACCOUNT = 10_039;

@@ -41,3 +41,21 @@ test('asked twice, it runs once', async () => {
   await Promise.all([shutdown.run('a', 0), shutdown.run('b', 0)]);
   expect(closed).toBe(1);
 });
+
+test('the echo of a signal through npm is the same signal, a later one ends at once', () => {
+  const now = jest.spyOn(performance, 'now');
+  const codes: number[] = [];
+  const shutdown = new Shutdown({ log: silent, exit: (code) => codes.push(code) });
+  let finish = (): void => undefined;
+  shutdown.add('slow', () => new Promise((resolve) => (finish = resolve)));
+  now.mockReturnValue(1_000);
+  shutdown.signal('SIGINT');
+  now.mockReturnValue(1_002);
+  shutdown.signal('SIGINT');
+  expect(codes).toEqual([]);
+  now.mockReturnValue(1_501);
+  shutdown.signal('SIGINT');
+  expect(codes).toEqual([1]);
+  now.mockRestore();
+  finish();
+});

@@ -22,6 +22,7 @@ interface Step {
 }
 
 const GRACE_MS_DEFAULT = 10_000;
+const ECHO_MS = 500;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 export class Shutdown {
@@ -30,6 +31,7 @@ export class Shutdown {
   readonly #exit: (code: number) => void;
   readonly #steps: Step[] = [];
   #running: Promise<void> | undefined;
+  #signalledAtMs: number | undefined;
 
   constructor(options: ShutdownOptions) {
     this.#log = options.log;
@@ -44,12 +46,19 @@ export class Shutdown {
 
   /** Listens to SIGTERM and SIGINT from now on. */
   onSignals(): void {
-    for (const signal of SIGNALS) {
-      process.on(signal, () => {
-        if (this.#running !== undefined) this.#exit(1);
-        else void this.run(signal, 0);
-      });
-    }
+    for (const signal of SIGNALS) process.on(signal, () => this.signal(signal));
+  }
+
+  /**
+   * The first signal closes in good order, one that comes later ends at once. npm passes on what the
+   * terminal has sent to the process already: the echo within `ECHO_MS` is the same Ctrl-C.
+   */
+  signal(signal: string): void {
+    const nowMs = performance.now();
+    if (this.#signalledAtMs === undefined) {
+      this.#signalledAtMs = nowMs;
+      void this.run(signal, 0);
+    } else if (nowMs - this.#signalledAtMs > ECHO_MS) this.#exit(1);
   }
 
   /** Closes everything and exits with `code`, or with 1 when a step failed or time ran out. */

@@ -388,6 +388,11 @@ export class Replica {
       decodeOutcomesQuery,
     )?.body;
     if (query === undefined) return;
+    if (!this.#serves) {
+      // Why: a session of another cluster may have the same number.
+      this.#answerQuery(message, query, false);
+      return;
+    }
     if (query.minIndex <= this.#options.store.applied.index) {
       this.#answerQuery(message, query, true);
       return;

@@ -47,6 +47,18 @@ describe('what the storages say', () => {
     expect(storages.medianDurable()).toBe(7);
   });
 
+  test('what a storage holds that does not serve counts for nothing', () => {
+    const storages = new Storages(nodes);
+    for (const node of nodes) {
+      storages.hear(
+        node,
+        beacon(9, undefined, { durable: logIndex(8), healthy: node === nodes[0] }),
+        0,
+      );
+    }
+    expect([storages.medianApplied(), storages.medianDurable()]).toEqual([undefined, 0]);
+  });
+
   test('one wrong wall clock moves the majority’s time nowhere', () => {
     const hour = 3_600_000;
     const at = (wallMs: number): Beacon => beacon(0, undefined, { wallMs });

@@ -63,8 +63,9 @@ export class Storages {
     return heard ? 'idle' : 'unheard';
   }
 
+  /** Of those that serve: what another holds may be of another cluster, and counts for nothing. */
   #values(of: (beacon: Beacon) => number): number[] {
-    return Array.from(this.#heard.values(), (heard) => of(heard.beacon));
+    return [...this.#heard.values()].flatMap(({ beacon }) => (beacon.healthy ? [of(beacon)] : []));
   }
 
   /** The highest value that at least a majority of the voters is at or above. */

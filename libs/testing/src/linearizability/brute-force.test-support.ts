@@ -1,6 +1,9 @@
 /**
  * The slow, obviously right checker for a handful of operations on one key: tries every order, every
  * choice of the unknown writes that happened, and every revision that they can have had.
+ *
+ * By itself, a key does not say in which order two reads between the same writes come, even when their
+ * revisions do: only `revisionsInOrder` takes that into account.
  */
 import type { Operation, WriteCondition } from './history.ts';
 
@@ -15,15 +18,26 @@ interface Entry {
 interface Moment {
   readonly entry: Entry | undefined;
   readonly revision: number;
+  /** At which the entry changed last. */
+  readonly changed: number;
 }
 
-export function isLinearizableByBruteForce(history: readonly Operation[]): boolean {
+interface Bounds {
+  readonly revisionMax: number;
+  readonly revisionsInOrder: boolean;
+}
+
+export function isLinearizableByBruteForce(
+  history: readonly Operation[],
+  { revisionsInOrder }: { readonly revisionsInOrder: boolean },
+): boolean {
   const operations = history.filter(({ result }) => result.kind !== 'not-applied');
   const revisionMax = Math.max(0, ...operations.map(revisionOf)) + operations.length;
-  return hasOrder(operations, { entry: undefined, revision: 0 }, revisionMax);
+  const start = { entry: undefined, revision: 0, changed: 0 };
+  return hasOrder(operations, start, { revisionMax, revisionsInOrder });
 }
 
-function hasOrder(left: readonly Operation[], moment: Moment, revisionMax: number): boolean {
+function hasOrder(left: readonly Operation[], moment: Moment, bounds: Bounds): boolean {
   if (left.every(({ result }) => result.kind === 'unknown')) return true;
   return left.some((next) => {
     const mustWait = left.some(
@@ -31,24 +45,24 @@ function hasOrder(left: readonly Operation[], moment: Moment, revisionMax: numbe
     );
     if (mustWait) return false;
     const rest = left.filter((other) => other !== next);
-    return after(moment, next, revisionMax).some((then) => hasOrder(rest, then, revisionMax));
+    return after(moment, next, bounds).some((then) => hasOrder(rest, then, bounds));
   });
 }
 
 /** Every moment that can follow. */
-function after(moment: Moment, operation: Operation, revisionMax: number): Moment[] {
+function after(moment: Moment, operation: Operation, bounds: Bounds): Moment[] {
   const { result } = operation;
   if (result.kind === 'unknown') {
     const moments: Moment[] = [];
-    for (let at = moment.revision + 1; at <= revisionMax; at++) {
+    for (let at = moment.revision + 1; at <= bounds.revisionMax; at++) {
       const then = applied(moment, operation, at);
-      if (then !== undefined && then.revision === at) moments.push(then);
+      if (then !== undefined && then.changed === at) moments.push(then);
     }
     return moments;
   }
   const revision = revisionOf(operation);
-  if (revision < moment.revision) return [];
-  const seen = { entry: moment.entry, revision };
+  if (revision < (bounds.revisionsInOrder ? moment.revision : moment.changed)) return [];
+  const seen = { ...moment, revision: Math.max(moment.revision, revision) };
   switch (result.kind) {
     case 'not-found':
       return moment.entry === undefined ? [seen] : [];
@@ -80,10 +94,10 @@ function applied(moment: Moment, operation: Operation, at: number): Moment | und
     const version = (entry?.version ?? 0) + 1;
     const createRevision = entry?.createRevision ?? at;
     const written = { value: operation.value, version, modRevision: at, createRevision };
-    return { entry: written, revision: at };
+    return { entry: written, revision: at, changed: at };
   }
-  if (entry === undefined) return { entry, revision: at };
-  return at <= revision ? undefined : { entry: undefined, revision: at };
+  if (entry === undefined) return { ...moment, revision: Math.max(revision, at) };
+  return at <= revision ? undefined : { entry: undefined, revision: at, changed: at };
 }
 
 function agrees(

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { SeededRandom } from '@kvstore/std';
 import { isLinearizableByBruteForce } from './brute-force.test-support.ts';
-import type { Operation } from './history.ts';
+import { encodeHistory, type Operation } from './history.ts';
+import { ABSENT } from './key-state.ts';
+import { revisionsTaken, stepsOf } from './key-steps.ts';
 import { checkLinearizability, describeCheck } from './linearizability.ts';
+import { searchOrder } from './order-search.ts';
 import { simulate } from './simulated-store.test-support.ts';
 
-const RUNS = 6_000;
+const RUNS = 20_000;
 
 /** One number of one operation a little off, or two answers of one kind exchanged. */
 function disturb(history: readonly Operation[], random: SeededRandom): Operation[] {
@@ -39,35 +42,54 @@ function conditionFails({ result }: Operation): boolean {
   return result.kind === 'condition-failed';
 }
 
-test('finds an order exactly when trying all of them does, over thousands of small histories', () => {
+const simulations = {
+  seed: fc.nat(),
+  clients: fc.integer({ min: 1, max: 5 }),
+  operations: fc.integer({ min: 1, max: 7 }),
+  keys: fc.constant(1),
+  unknownPercent: fc.constantFrom(0, 30, 60),
+  refusedPercent: fc.constantFrom(0, 10),
+};
+
+/** Runs `agree` on small histories, some right, some wrong; it tells the verdict of brute force. */
+function overSmallHistories(agree: (history: readonly Operation[]) => boolean): void {
   const verdicts = { accepted: 0, rejected: 0 };
-  const history = fc.record({
-    seed: fc.nat(),
-    clients: fc.integer({ min: 1, max: 5 }),
-    operations: fc.integer({ min: 1, max: 7 }),
-    keys: fc.constant(1),
-    unknownPercent: fc.constantFrom(0, 30, 60),
-    refusedPercent: fc.constantFrom(0, 10),
-    disturbances: fc.integer({ min: 0, max: 2 }),
-  });
+  const histories = fc.record({ ...simulations, disturbances: fc.integer({ min: 0, max: 3 }) });
   fc.assert(
-    fc.property(history, ({ disturbances, ...simulation }) => {
+    fc.property(histories, ({ disturbances, ...simulation }) => {
       const random = new SeededRandom(simulation.seed);
       let operations: Operation[] = simulate(simulation);
       for (let n = 0; n < disturbances; n++) operations = disturb(operations, random);
-      const expected = isLinearizableByBruteForce(operations);
-      verdicts[expected ? 'accepted' : 'rejected'] += 1;
-      const result = checkLinearizability(operations);
-      if (result.kind !== (expected ? 'ok' : 'violation')) {
-        throw new Error(`brute force: ${expected}\n${describeCheck(result)}\n${dump(operations)}`);
-      }
+      verdicts[agree(operations) ? 'accepted' : 'rejected'] += 1;
     }),
     { numRuns: RUNS },
   );
   expect(verdicts.accepted).toBeGreaterThan(RUNS / 4);
   expect(verdicts.rejected).toBeGreaterThan(RUNS / 4);
+}
+
+test('a key has an order exactly when trying all of them finds one', () => {
+  overSmallHistories((history) => {
+    const expected = isLinearizableByBruteForce(history, { revisionsInOrder: false });
+    const steps = stepsOf(history);
+    const bounds = { taken: revisionsTaken(steps), configurationsMax: 100_000 };
+    const { kind } = searchOrder(steps, ABSENT, bounds);
+    if (kind !== (expected ? 'order' : 'no-order')) {
+      throw new Error(`brute force: ${expected}, search: ${kind}\n${encodeHistory(history)}`);
+    }
+    return expected;
+  });
 }, 120_000);
 
-function dump(operations: readonly Operation[]): string {
-  return operations.map((each) => JSON.stringify(each)).join('\n');
-}
+test('rules and search together accept exactly what trying all orders of the store does', () => {
+  overSmallHistories((history) => {
+    const expected = isLinearizableByBruteForce(history, { revisionsInOrder: true });
+    const result = checkLinearizability(history);
+    if (result.kind !== (expected ? 'ok' : 'violation')) {
+      throw new Error(
+        `brute force: ${expected}\n${describeCheck(result)}\n${encodeHistory(history)}`,
+      );
+    }
+    return expected;
+  });
+}, 120_000);
