@@ -24,7 +24,6 @@ export interface OutstandingBatch {
   readonly waiting: (PendingWrite | undefined)[];
   /** Sum over its writes. */
   readonly bytesMax: number;
-  readonly begunAtMs: number;
   readonly earliestDeadlineMs: number;
   readonly latestDeadlineMs: number;
   /** Copies handed to the bus and not certainly refused: while above 0, it may be in the log. */

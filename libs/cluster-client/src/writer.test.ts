@@ -164,25 +164,6 @@ describe('a writer', () => {
       ),
     );
 
-  test('requests gather while two batches are fresh, and late ones hold nobody up', async () => {
-    scripted.script.push(
-      () => 'silence',
-      () => 'silence',
-    );
-    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-    const late = ['a', 'b'].map(async (key, at) => {
-      for (let i = 0; i < 3 * at; i++) await turn();
-      return client.write(put(key), 5_000);
-    });
-    await eventually('both sent', () => keysProposed().includes('b'));
-    const gathered = await Promise.all(['c', 'd'].map((key) => client.write(put(key), 5_000)));
-    expect(gathered).toMatchObject([{ kind: 'decided' }, { kind: 'decided' }]);
-    const sent = keysProposed().filter((key) => key.length === 1);
-    expect(sent).toEqual(['a', 'b', 'c', 'd']);
-    expect(scripted.proposed.at(-1)?.commands).toHaveLength(2);
-    await Promise.all(late);
-  });
-
   test('never sends a command again that it has called certainly not applied', async () => {
     const refusing = { until: performance.now() + 150 };
     const notLeader = (): ProposeReply => ({ kind: 'not-leader', leader: node });

@@ -71,13 +71,6 @@ export interface WriterOptions {
 
 type Encodable = PendingWrite['command'];
 
-/**
- * While this many batches are freshly under way, requests gather in the next one instead of leaving
- * alone, so that what a message costs is shared by more of them. A batch whose answer is late holds
- * nobody up: after `GATHER_MS_MAX` it does not count any more.
- */
-const PARTIAL_BATCHES_MAX = 2;
-const GATHER_MS_MAX = 100;
 const KEEP_ALIVE_BYTES = 16;
 const SWEEP_MS = 10;
 const IDLE_SWEEP_MS = 250;
@@ -180,20 +173,10 @@ export class Writer {
     let taken = 0;
     while (taken < this.#queue.length && !this.#session.full) {
       const count = cutBatch(this.#queue, taken);
-      const isFull = taken + count < this.#queue.length;
-      if (!isFull && this.#isGathering) break;
       this.#send(this.#session, this.#queue.slice(taken, taken + count));
       taken += count;
     }
     if (taken > 0) this.#queue = this.#queue.slice(taken);
-  }
-
-  get #isGathering(): boolean {
-    if (this.#outstanding.size < PARTIAL_BATCHES_MAX) return false;
-    const since = this.#options.clock.monotonicMs() - GATHER_MS_MAX;
-    let fresh = 0;
-    for (const { begunAtMs } of this.#outstanding.values()) if (begunAtMs > since) fresh += 1;
-    return fresh >= PARTIAL_BATCHES_MAX;
   }
 
   #send(session: Session, requests: readonly PendingWrite[]): void {
@@ -205,7 +188,6 @@ export class Writer {
       bytes,
       waiting: requests.slice(),
       bytesMax: bytesOf(requests),
-      begunAtMs: this.#options.clock.monotonicMs(),
       earliestDeadlineMs: Math.min(...deadlines),
       latestDeadlineMs: Math.max(...deadlines),
       copies: 0,
