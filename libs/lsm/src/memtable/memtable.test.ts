@@ -65,6 +65,34 @@ describe('Memtable', () => {
     );
   });
 
+  test('first agrees with a sorted map, and searches between writes keep the order', () => {
+    const step = fc.tuple(key, fc.nat(6), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+        const memtable = new Memtable(NO_FILTER);
+        const model = new Map<string, Uint8Array>();
+        for (const [at, length, writes] of steps) {
+          if (writes) {
+            memtable.put(at, at);
+            model.set(hex(at), at);
+            continue;
+          }
+          const prefixLength = Math.min(length, at.length);
+          const next = [...model.values()]
+            .sort(compareBytes)
+            .find((other) => compareBytes(other, at) >= 0);
+          const prefix = hex(at.subarray(0, prefixLength));
+          const shares = next !== undefined && hex(next).startsWith(prefix);
+          expect(hex(memtable.first(at, prefixLength))).toBe(hex(shares ? next : undefined));
+        }
+        const expected = [...model.keys()].sort().map((at) => `${at}=${at}`);
+        expect(entries(memtable.ascend(NOTHING))).toEqual(expected);
+        for (const at of model.values()) expect(hex(memtable.find(at))).toBe(hex(at));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test('interleaved ascending, descending and random runs keep one order', () => {
     const memtable = new Memtable(NO_FILTER);
     const random = new SeededRandom(7);

@@ -14,7 +14,8 @@
  * link ever names; 0 ends a list.
  *
  * Ascending runs of keys (counters, change records) are inserted in constant time: for each of 16
- * leading key bytes a "finger" remembers the path of the last insertion (as RocksDB's hints do).
+ * leading key bytes a "finger" remembers the path of the last insertion (as RocksDB's hints do), and so
+ * is an insertion right behind a search by `first`, such as a key's next version.
  */
 import { assert, SeededRandom } from '@kvstore/std';
 import type { Cursor, Layer } from '../cursor.ts';
@@ -64,12 +65,12 @@ export class Memtable implements Layer {
   constructor(filterPrefixLength: FilterPrefixLength);
   constructor(shared: SharedMemtable);
   constructor(from: FilterPrefixLength | SharedMemtable) {
+    this.#fingers.fill(HEAD);
     if (typeof from === 'function') {
       this.#nodes = new Arena();
       this.#values = new Arena();
       this.#filterPrefixLength = from;
       this.#nodes.allocate((COLD_WORDS + LINKS + HEIGHT_MAX) * 4);
-      this.#fingers.fill(HEAD);
       return;
     }
     this.#nodes = new Arena(from.nodes);
@@ -106,10 +107,11 @@ export class Memtable implements Layer {
   put(key: Uint8Array, value: Stored): void {
     assert(!this.#shared, 'write to a sealed memtable');
     assert(key.length <= KEY_BYTES_MAX, 'key too long');
-    const finger = ((key[0] ?? 0) % FINGERS) * HEIGHT_MAX;
+    const finger = fingerOf(key);
     this.#startSearch(key);
-    const existing = this.#seekFinger(finger);
-    const node = existing === END ? this.#insert(key, finger) : existing;
+    const found = this.#seekByFinger(finger);
+    const exists = found !== END && this.#compare(found) === 0;
+    const node = exists ? found : this.#insert(key, finger);
     this.#setValue(node, value);
     this.#bytes = this.#nodes.usedBytes + this.#values.usedBytes;
   }
@@ -118,6 +120,16 @@ export class Memtable implements Layer {
     this.#startSearch(key);
     const node = this.#seekAtOrAfter();
     return node !== END && this.#compare(node) === 0 ? this.valueOf(node) : undefined;
+  }
+
+  /**
+   * The value of the first key at or after `from` that shares its first `prefixLength` bytes. Moves
+   * the finger there: who then inserts right before that key has found the place already.
+   */
+  first(from: Uint8Array, prefixLength: number): Stored | undefined {
+    this.#startSearch(from);
+    const node = this.#seekByFinger(fingerOf(from));
+    return node !== END && this.#sharesPrefix(node, prefixLength) ? this.valueOf(node) : undefined;
   }
 
   ascend(from: Uint8Array): Cursor {
@@ -213,22 +225,19 @@ export class Memtable implements Layer {
   }
 
   /**
-   * Makes the finger hold, per level, a node below the searched key: at level 0 the last one.
-   * Returns the node of the key, or 0. When the key falls right behind the last insertion, two
-   * comparisons do; the higher levels may then lag, and `#join` walks them on.
+   * The first node at or after the searched key, or 0. Makes the finger hold, per level, a node below
+   * the key: at level 0 the last one, or the key's own. When the key falls right behind the finger,
+   * two comparisons do; the higher levels may then lag, and `#join` walks them on.
    */
-  #seekFinger(finger: number): number {
+  #seekByFinger(finger: number): number {
     const before = this.#fingers[finger] as number;
     const order = before === HEAD ? 1 : this.#compare(before);
     if (order === 0) return before;
     if (order > 0) {
       const after = this.#link(before, 0);
-      const orderAfter = after === END ? -1 : this.#compare(after);
-      if (orderAfter === 0) return after;
-      if (orderAfter < 0) return END;
+      if (after === END || this.#compare(after) <= 0) return after;
     }
-    const after = this.#descendTo(this.#fingers, finger);
-    return after !== END && this.#compare(after) === 0 ? after : END;
+    return this.#descendTo(this.#fingers, finger);
   }
 
   #seekAtOrAfter(): number {
@@ -294,6 +303,20 @@ export class Memtable implements Layer {
     return this.#searchLength - keyLength;
   }
 
+  #sharesPrefix(node: number, length: number): boolean {
+    const chunk = node >>> CHUNK_WORDS_LOG2;
+    const words = this.#nodes.words[chunk] as Int32Array;
+    const shape = words[(node & WORD_MASK) + SHAPE] as number;
+    if (shape >>> 4 < length) return false;
+    const keyByte = ((node & WORD_MASK) + LINKS + (shape & 0xf)) << 2;
+    const keyBytes = this.#nodes.bytes[chunk] as Uint8Array;
+    const searchBytes = this.#searchBytes;
+    for (let i = length - 1; i >= 0; i--) {
+      if (searchBytes[i] !== keyBytes[keyByte + i]) return false;
+    }
+    return true;
+  }
+
   #randomHeight(): number {
     let height = 1;
     while (height < HEIGHT_MAX && this.#random.below(BRANCHING) === 0) height++;
@@ -313,4 +336,9 @@ export class Memtable implements Layer {
     const words = this.#nodes.words[node >>> CHUNK_WORDS_LOG2] as Int32Array;
     words[(node & WORD_MASK) + field] = value;
   }
+}
+
+/** Where the finger of a key begins. */
+function fingerOf(key: Uint8Array): number {
+  return ((key[0] ?? 0) % FINGERS) * HEIGHT_MAX;
 }

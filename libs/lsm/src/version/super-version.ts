@@ -6,7 +6,7 @@
  * Invariant: for every key, an earlier layer in this order holds the later write.
  */
 import { assert } from '@kvstore/std';
-import type { Cursor, Layer } from '../cursor.ts';
+import type { Cursor } from '../cursor.ts';
 import { prefixEnd, sharesPrefix } from '../key-prefix.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { MergeCursor } from '../merge-cursor.ts';
@@ -75,10 +75,10 @@ export class SuperVersion {
    * `filterPrefix`: of `from`, 0 without one.
    */
   newest(from: Uint8Array, prefixLength: number, filterPrefix: number): Stored | undefined {
-    const active = firstIn(this.active, from, prefixLength);
+    const active = this.active.first(from, prefixLength);
     if (active !== undefined) return active;
     for (const memtable of this.sealed) {
-      const stored = firstIn(memtable, from, prefixLength);
+      const stored = memtable.first(from, prefixLength);
       if (stored !== undefined) return stored;
     }
     if (this.segments.length === 0) return undefined;
@@ -110,7 +110,7 @@ export class SuperVersion {
   }
 }
 
-function firstIn(layer: Layer, from: Uint8Array, prefixLength: number): Stored | undefined {
+function firstIn(layer: SegmentReader, from: Uint8Array, prefixLength: number): Stored | undefined {
   const cursor = layer.ascend(from);
   return !cursor.done && sharesPrefix(cursor.key, from, prefixLength) ? cursor.value : undefined;
 }
