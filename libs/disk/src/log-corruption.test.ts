@@ -13,8 +13,12 @@ const SEGMENT_BYTES = 8 * 1024;
 const none = logIndex(0);
 const random = new SeededRandom(5);
 
-function open(disk: MemoryDisk, label = 'c/g0', mustExist = false): Promise<SegmentedLog> {
-  const timers = new ManualTimers();
+function open(
+  disk: MemoryDisk,
+  label = 'c/g0',
+  mustExist = false,
+  timers = new ManualTimers(),
+): Promise<SegmentedLog> {
   const options = { disk, directory: 'log', label, timers, segmentBytes: SEGMENT_BYTES, mustExist };
   return openSegmentedLog(options);
 }
@@ -29,15 +33,26 @@ interface Written {
   readonly segments: readonly string[];
 }
 
-/** Three segments, the last one half full. With `clean`, the log was closed and has its mark. */
+const NOTE_PERIOD_MS = 20;
+
+/**
+ * Three segments, the last one half full. With `clean`, the log was closed and has its mark; else its
+ * note alone is up to date.
+ */
 async function written(clean = true, seed = 0): Promise<Written> {
   const disk = new MemoryDisk();
-  const log = await open(disk);
+  const timers = new ManualTimers();
+  const log = await open(disk, 'c/g0', false, timers);
   const lengths = [0, 500, 900, 30, 900, 900, 700, 900, 900, 900, 20, 900, 600, 40];
   const bodies = lengths.map((length, i) => makeBody(length, i + seed));
   const entries = makeEntries(undefined, 1, bodies);
   for (const entry of entries) await log.append([entry], logIndex(entry.index - 1));
-  if (clean) await log.close();
+  if (clean) {
+    await log.close();
+  } else {
+    timers.fire(NOTE_PERIOD_MS);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   const names = (await disk.list('log')).filter((name) => name.endsWith('.log'));
   return { disk, entries, segments: names.map((name) => `log/${name}`) };
 }
@@ -212,6 +227,33 @@ test('a damaged last record is refused after a kill, whose note is left in the p
   const bytes = base.disk.peek(path);
   const end = bytes.findLastIndex((byte) => byte !== 0);
   expectRefused(await damaged(base, path, flip(bytes, end)), path);
+});
+
+test('the note is written at once, then at most once in its period, and at last it is level', async () => {
+  const disk = new MemoryDisk();
+  const timers = new ManualTimers();
+  const log = await open(disk, 'c/g0', false, timers);
+  const noted = (): number => {
+    const bytes = disk.peek('log/durable-note');
+    return bytes.length === 0 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+  };
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const entries = makeEntries(
+    undefined,
+    1,
+    [1, 2, 3].map((length) => makeBody(length, length)),
+  );
+  for (const entry of entries) {
+    await log.append([entry], none);
+    await turn();
+    expect(noted()).toBe(1);
+  }
+  timers.fire(NOTE_PERIOD_MS);
+  await turn();
+  expect(noted()).toBe(3);
+  timers.fire(NOTE_PERIOD_MS);
+  expect(timers.pending).not.toContain(NOTE_PERIOD_MS);
+  await log.close();
 });
 
 describe('the tail of a log that crashed before its mark was written', () => {

@@ -69,7 +69,7 @@ export async function openSegmentedLog(options: SegmentedLogOptions): Promise<Se
   }
   const mark = hasMark ? await openDurableMark(disk, directory, label) : undefined;
   let fail: (error: unknown) => void = () => undefined;
-  const note = await DurableNote.open(disk, directory, (error) => fail(error));
+  const note = await DurableNote.open(disk, directory, options.timers, (error) => fail(error));
   const durable = Math.max(mark?.sequence ?? 0, note.found);
   const recovered = await recoverSegments(disk, directory, label, durable).catch(
     async (error: unknown) => {

@@ -22,10 +22,10 @@ export class ManualTimers implements Timers {
     throw new Error('not used');
   }
 
-  /** Fires all that are pending now. */
-  fire(): void {
-    const due = [...this.#pending];
-    this.#pending.clear();
+  /** Fires all that are pending now with at most this delay. */
+  fire(delayMsMax = Number.POSITIVE_INFINITY): void {
+    const due = [...this.#pending].filter(({ delayMs }) => delayMs <= delayMsMax);
+    for (const timer of due) this.#pending.delete(timer);
     for (const timer of due) timer.callback();
   }
 }
