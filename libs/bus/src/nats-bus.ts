@@ -149,15 +149,14 @@ export class NatsBus implements Bus {
 
   publish(subject: string, payload: Uint8Array): boolean {
     if (!this.#hasRoomFor(payload)) return false;
-    // Why the copy: the library reads the bytes only at the end of the event-loop turn.
-    this.connection.publish(subject, Buffer.from(payload));
+    this.connection.publish(subject, payload);
     return true;
   }
 
   request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     return this.#requests.open(subject, timeoutMs, (reply) => {
       if (!this.#hasRoomFor(payload)) return false;
-      this.connection.publish(subject, Buffer.from(payload), { reply });
+      this.connection.publish(subject, payload, { reply });
       return true;
     });
   }

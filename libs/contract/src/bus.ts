@@ -20,8 +20,8 @@ export type BusStatus = 'connected' | 'disconnected' | 'closed';
 export interface Bus {
   readonly status: BusStatus;
   /**
-   * Hands the bytes to the bus, which copies them: the caller may reuse its buffer. Delivery is
-   * never synchronous. False when they were certainly not handed over (disconnected, closed).
+   * Hands the bytes over: they are the bus's afterwards and never change again. Delivery is never
+   * synchronous. False when they were certainly not handed over (disconnected, closed).
    */
   publish(subject: string, payload: Uint8Array): boolean;
   /**

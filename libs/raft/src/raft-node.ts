@@ -221,6 +221,11 @@ export class RaftNode {
     return this.#log.termAt(index);
   }
 
+  /** Entries in memory from `from` on: one, then as many more as fit; none when it is not there. */
+  entriesFrom(from: LogIndex, maxBytes: number): readonly Entry[] {
+    return this.#log.entriesFrom(from, maxBytes);
+  }
+
   get #term(): Term {
     return this.#hardState.term;
   }

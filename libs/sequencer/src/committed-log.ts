@@ -1,6 +1,7 @@
 /**
- * The committed part of the log on this disk, for storages that pull and for the archiver. Never more
- * than what is committed and durable here: after a restart nothing, until a leader tells the commit.
+ * The committed part of the log, for storages that pull and for the archiver: from memory where it is
+ * there, else from this disk. Never more than what is committed and durable here: after a restart
+ * nothing, until a leader tells the commit.
  */
 import { Limits, type LogEntry } from '@kvstore/contract';
 import type { Entry, RaftNode } from '@kvstore/raft';
@@ -28,7 +29,10 @@ export class CommittedLog {
     // holds the old one, and the new one may be committed already.
     const status = this.#raft.status();
     const commitIndex = logIndex(Math.min(status.commitIndex, status.durableIndex));
-    const stored = from > commitIndex ? [] : await this.#log.read(from, maxBytes);
+    if (from > commitIndex) return { commitIndex, entries: [] };
+    // Why memory first: what is asked for is nearly always what has just been committed.
+    const recent = this.#raft.entriesFrom(from, maxBytes);
+    const stored = recent.length > 0 ? recent : await this.#log.read(from, maxBytes);
     const entries = withinFrame(stored.filter(({ index }) => index <= commitIndex));
     return { commitIndex, entries };
   }

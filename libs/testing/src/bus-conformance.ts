@@ -49,7 +49,7 @@ export function busConformance(name: string, make: () => Promise<BusPair> | BusP
       for (const payloads of await Promise.all(all)) expect(payloads.map(textOf)).toEqual(texts);
     });
 
-    test('delivery is never synchronous, and the caller keeps its buffer', async () => {
+    test('delivery is never synchronous', async () => {
       const arrived = Promise.all([received(a, 'x', 2), received(b, 'x', 2)]);
       await pair.settle();
       let delivered = false;
@@ -57,25 +57,13 @@ export function busConformance(name: string, make: () => Promise<BusPair> | BusP
         delivered = true;
       });
       const buffers = [Buffer.from('original'), Buffer.alloc(Limits.frameBytesMax, 1)];
-      for (const buffer of buffers) {
-        a.publish('x', buffer);
-        buffer.fill(0);
-      }
+      for (const buffer of buffers) a.publish('x', buffer);
       expect(delivered).toBe(false);
       for (const [small, large] of await arrived) {
         expect(textOf(small)).toBe('original');
         expect(large?.length).toBe(Limits.frameBytesMax);
         expect(large?.every((byte) => byte === 1)).toBe(true);
       }
-    });
-
-    test('a request keeps the buffer of its caller as well', async () => {
-      b.subscribe('echo', ({ payload, respond }) => respond(Uint8Array.from(payload)));
-      await pair.settle();
-      const buffer = Buffer.from('original');
-      const answer = a.request('echo', buffer, TIMEOUT_MS);
-      buffer.fill(0);
-      expect(textOf(await answer)).toBe('original');
     });
 
     test('bytes arrive as they were sent, from none to the largest frame', async () => {
