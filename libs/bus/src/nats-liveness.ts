@@ -1,17 +1,20 @@
 /**
- * Whether the server still answers: a ping every 500 ms, judged by what arrives.
+ * Whether the server still answers, judged every 500 ms by what arrives.
  *
- * A connection is dead when nothing at all arrived during two ticks after a ping, so 1.0 to 1.5 s
- * after the last byte; or when no ping of the last 5 s was answered although other bytes arrive,
- * which is a path that is open one way only. Why not by pongs alone: under load a pong waits behind
- * megabytes that are on their way to us, and ending such a connection would make overload worse.
+ * A ping is sent when nothing arrived since the last look, and every 2 s in any case: where messages
+ * arrive all the time, pings would only keep an idle process awake. A connection is dead when nothing
+ * at all arrived during two looks, so 1.0 to 1.5 s after the last byte; or when pings wait and none is
+ * answered for 4 s although other bytes arrive, which is a path that is open one way only. Why not by
+ * pongs alone: under load a pong waits behind megabytes that are on their way to us, and ending such
+ * a connection would make overload worse.
  */
 import type { Socket } from 'node:net';
 import type { NatsConnection } from 'nats';
 
 const TICK_MS = 500;
 const SILENT_TICKS_MAX = 2;
-const UNANSWERED_PINGS_MAX = 10;
+const PING_TICKS = 4;
+const UNANSWERED_TICKS_MAX = 8;
 
 export class Liveness {
   readonly #connection: NatsConnection;
@@ -19,7 +22,10 @@ export class Liveness {
   #socket: Socket | undefined;
   #bytesSeen = 0;
   #silentTicks = 0;
+  #ticksSincePing = 0;
+  /** Pings under way, and for how many ticks there has been one and no answer. */
   #unanswered = 0;
+  #unansweredTicks = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(connection: NatsConnection, onDead: () => void) {
@@ -33,7 +39,9 @@ export class Liveness {
     this.#socket = socket;
     this.#bytesSeen = -1;
     this.#silentTicks = 0;
+    this.#ticksSincePing = 0;
     this.#unanswered = 0;
+    this.#unansweredTicks = 0;
     this.#tick(socket);
   }
 
@@ -45,19 +53,24 @@ export class Liveness {
   #tick(socket: Socket): void {
     this.#silentTicks = socket.bytesRead === this.#bytesSeen ? this.#silentTicks + 1 : 0;
     this.#bytesSeen = socket.bytesRead;
-    if (this.#silentTicks >= SILENT_TICKS_MAX || this.#unanswered >= UNANSWERED_PINGS_MAX) {
+    this.#unansweredTicks = this.#unanswered === 0 ? 0 : this.#unansweredTicks + 1;
+    if (this.#silentTicks >= SILENT_TICKS_MAX || this.#unansweredTicks >= UNANSWERED_TICKS_MAX) {
       this.#onDead();
       return;
     }
-    this.#ping(socket);
+    this.#ticksSincePing += 1;
+    if (this.#silentTicks > 0 || this.#ticksSincePing >= PING_TICKS) this.#ping(socket);
     this.#timer = setTimeout(() => this.#tick(socket), TICK_MS);
   }
 
   #ping(socket: Socket): void {
+    this.#ticksSincePing = 0;
     this.#unanswered += 1;
     this.#connection.flush().then(
       () => {
-        if (socket === this.#socket) this.#unanswered -= 1;
+        if (socket !== this.#socket) return;
+        this.#unanswered -= 1;
+        this.#unansweredTicks = 0;
       },
       () => undefined,
     );

@@ -104,8 +104,9 @@ describe('routing', () => {
   test('the home stays while it is heard and moves when it is not', async () => {
     await scene.beacons({ 'node-1': 5, 'node-2': 5, 'node-3': 5 });
     expect(scene.routing.home).toBe(n2);
-    scene.time.ms += 900;
+    scene.time.ms += 1_900;
     await scene.beacons({ 'node-1': 5, 'node-3': 5 });
+    expect(scene.routing.home).toBe(n2);
     scene.time.ms += 200;
     expect(scene.routing.home).toBe(n1);
     await scene.beacons({ 'node-2': 5 });

@@ -34,7 +34,8 @@ export interface RoutingOptions {
 
 /** Without a mark for this long the leader counts as unknown. */
 const LEADER_SILENT_MS = 1_000;
-const STORAGE_SILENT_MS = 1_000;
+/** Above two beacons of an idle storage. */
+const STORAGE_SILENT_MS = 2_000;
 /** A home that is further behind the best storage than this many entries is given up. */
 const LAG_ENTRIES_MAX = 2_000;
 

@@ -73,7 +73,7 @@ type Encodable = PendingWrite['command'];
 
 const KEEP_ALIVE_BYTES = 16;
 const SWEEP_MS = 10;
-const IDLE_SWEEP_MS = 250;
+const IDLE_SWEEP_MS = 1_000;
 const OUTCOME_PATIENCE_MS = 20;
 /** A storage waits for at most a second until it has applied what is asked. */
 const OUTCOME_ANSWER_MS = 1_100;

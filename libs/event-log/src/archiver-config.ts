@@ -4,6 +4,8 @@ import { Limits } from '@kvstore/contract';
 export interface ArchiverConfig {
   /** How long entries are gathered after the archive was level with the log. */
   readonly lingerMs: number;
+  /** How often this is looked for: leadership by who does not lead, entries by who is level. */
+  readonly idlePauseMs: number;
   /** Of the entries of one message. */
   readonly messageBytesMax: number;
   /** Catching up takes no more of this process and of the server than this. */
@@ -22,6 +24,7 @@ export interface ArchiverConfig {
 
 export const defaultArchiverConfig: ArchiverConfig = {
   lingerMs: 100,
+  idlePauseMs: 500,
   messageBytesMax: Limits.entryBytesMax,
   bytesPerSecondMax: 64 * 1024 * 1024,
   callTimeoutMs: 5_000,

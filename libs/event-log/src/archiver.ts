@@ -150,7 +150,7 @@ export class Archiver {
     if (state === undefined) {
       this.#tenure = undefined;
       this.#phase = ArchiverPhase.idle;
-      return this.#config.lingerMs;
+      return this.#config.idlePauseMs;
     }
     const tenure = this.#tenureOf(state);
     if (state.epoch < tenure.asked) {
@@ -261,7 +261,7 @@ export class Archiver {
 
   async #append(tenure: Tenure, stream: OpenStream, state: ArchiveState): Promise<number> {
     const { source, frames } = this.#options;
-    const { messageBytesMax, lingerMs } = this.#config;
+    const { messageBytesMax, lingerMs, idlePauseMs } = this.#config;
     const beganAtMs = this.#nowMs();
     const read =
       stream.next > state.commitIndex ? [] : await source.read(stream.next, messageBytesMax);
@@ -271,7 +271,7 @@ export class Archiver {
     if (!this.#leads(tenure)) return AT_ONCE;
     if (last === undefined) {
       this.#reached(ArchiverPhase.archiving);
-      return lingerMs;
+      return idlePauseMs;
     }
     const frame = sealMessage(frames, tenure.term, entries);
     const { epoch, sequence } = stream;

@@ -89,7 +89,9 @@ export type ReplicaNotice =
   | { readonly kind: 'foreign-data'; readonly leader: string };
 
 /** Also when nothing changes: a silent storage counts as gone. */
-const BEACON_PERIOD_MS = 200;
+const BEACON_PERIOD_MS = 250;
+/** A beacon with nothing new to tell goes out with every third period only. */
+const SAME_BEACONS_SKIPPED_MAX = 2;
 const OUTCOME_WAIT_MS = 1_000;
 const NOTHING = new Uint8Array(0);
 
@@ -110,6 +112,9 @@ export class Replica {
   readonly #ahead = new EntryBuffer();
   readonly #catchUp: CatchUp;
   readonly #subscriptions: BusSubscription[] = [];
+  /** What the last periodic beacon said. */
+  #told = '';
+  #sameBeaconsSkipped = 0;
   #beaconTimer: Timer | undefined;
   #clusterTag: number | undefined;
   #foreign = false;
@@ -165,7 +170,7 @@ export class Replica {
         this.#onQuery(m),
       ),
     );
-    this.#beaconTimer = timers.every(BEACON_PERIOD_MS, () => this.#publishBeacon());
+    this.#beaconTimer = timers.every(BEACON_PERIOD_MS, () => this.#publishNews());
     this.#publishBeacon();
   }
 
@@ -425,8 +430,21 @@ export class Replica {
     return { batchNo, status: OutcomeStatus.decided, bytes: stored };
   }
 
+  /** An idle storage tells less often that it is there. */
+  #publishNews(): void {
+    const { applied, durable } = this.#options.store;
+    const news = `${applied.index} ${durable.index} ${this.#serves}`;
+    if (news === this.#told && this.#sameBeaconsSkipped < SAME_BEACONS_SKIPPED_MAX) {
+      this.#sameBeaconsSkipped += 1;
+      return;
+    }
+    this.#told = news;
+    this.#publishBeacon();
+  }
+
   #publishBeacon(): void {
     const { store, lanes, clock } = this.#options;
+    this.#sameBeaconsSkipped = 0;
     const beacon = {
       applied: store.applied.index,
       durable: store.durable.index,

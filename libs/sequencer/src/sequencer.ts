@@ -84,11 +84,12 @@ export interface SequencerConfig {
   readonly pullBytesMax: number;
 }
 
-/** Heartbeat 50 ms, election timeout 300–600 ms. Ticks this long keep an idle node idle. */
+/** Heartbeat 100 ms, election timeout 300–600 ms. Ticks this long keep an idle node idle; that nodes tick
+ * at different moments keeps them from campaigning at the same one. */
 export const defaultSequencerConfig: SequencerConfig = {
-  tickMs: 25,
-  heartbeatTicks: 2,
-  electionTicks: 12,
+  tickMs: 100,
+  heartbeatTicks: 1,
+  electionTicks: 3,
   queueBytesMax: 16 * 1024 * 1024,
   uncommittedBytesMax: 16 * 1024 * 1024,
   inflightBytesMax: 4 * 1024 * 1024,
@@ -126,6 +127,9 @@ export type SequencerNotice =
 /** How long a room is awaited between two looks. */
 const ROOM_POLL_MS = 10;
 const CLOCK_ENTRY_PERIOD_MS = 500;
+/** A commit index is marked with this many heartbeats, then with every third one: 300 ms. */
+const SAME_MARKS = 3;
+const IDLE_MARK_HEARTBEATS = 3;
 /** Two election timeouts without a commit are no accident. */
 const COMMIT_PATIENCE_TIMEOUTS = 2;
 
@@ -179,6 +183,9 @@ export class Sequencer {
   #soft: SoftState;
   #commitIndex: LogIndex = logIndex(0);
   #cutPoint: LogIndex = logIndex(0);
+  #markedIndex: LogIndex = logIndex(0);
+  /** Heartbeats since something new was marked. */
+  #sameMarks = 0;
   #lastClockEntry: LogIndex = logIndex(0);
   #lastClockEntryAtMs = 0;
   #nextRead = 1;
@@ -334,7 +341,7 @@ export class Sequencer {
       this.#proposeClockEntry();
     }
     this.#advance();
-    if (this.#ticks % this.#config.heartbeatTicks === 0) this.#publishMark();
+    if (this.#ticks % this.#config.heartbeatTicks === 0) this.#publishMarkInTime();
   }
 
   #watchCommit(): void {
@@ -390,8 +397,9 @@ export class Sequencer {
   }
 
   #commit(commitIndex: LogIndex, entries: readonly Entry[]): void {
-    const first = this.#commitIndex === 0;
-    const leads = this.#soft.role === Role.leader;
+    const { role, term } = this.#soft;
+    const leads = role === Role.leader;
+    const first = leads && this.#raft.termAt(this.#commitIndex) !== term;
     this.#commitIndex = commitIndex;
     this.counters.entriesCommitted += entries.length;
     for (const entry of entries) {
@@ -436,11 +444,20 @@ export class Sequencer {
     if (!this.#stopped) this.#options.onFatal(error);
   }
 
+  /** While nothing new is committed, a mark that has been told three times goes out more rarely. */
+  #publishMarkInTime(): void {
+    if (this.#commitIndex !== this.#markedIndex) this.#sameMarks = 0;
+    else this.#sameMarks += 1;
+    const due = this.#sameMarks < SAME_MARKS || this.#sameMarks % IDLE_MARK_HEARTBEATS === 0;
+    if (due) this.#publishMark();
+  }
+
   /** Only what is committed in the leader's own term is marked: before that it knows no commit. */
   #publishMark(): void {
     if (this.#soft.role !== Role.leader || this.#commitIndex === 0) return;
     const chain = this.#raft.chainAt(this.#commitIndex);
     if (chain === undefined) return;
+    this.#markedIndex = this.#commitIndex;
     const durable = this.#storages.medianDurable();
     if (durable > this.#cutPoint) this.#cutPoint = durable;
     const body = encodeMark({

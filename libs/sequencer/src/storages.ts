@@ -11,7 +11,8 @@ interface Heard {
   readonly atMs: number;
 }
 
-const FRESH_MS = 1_000;
+/** Above two beacons of an idle storage. */
+const FRESH_MS = 2_000;
 
 export class Storages {
   readonly #voters: readonly NodeId[];

@@ -46,7 +46,7 @@ type Call = ServerUnaryCall<unknown, object>;
 
 const MESSAGE_BYTES_MAX = 24 * 1024 * 1024;
 const STREAMS_PER_CONNECTION_MAX = 1_024;
-const HEALTH_PERIOD_MS = 250;
+const HEALTH_PERIOD_MS = 1_000;
 
 export class GrpcServer {
   readonly #kv: KvApi;

@@ -1,13 +1,13 @@
 /**
  * What the process itself costs: CPU, memory, event-loop delay and utilisation, under the names that
- * Prometheus' own client libraries use. The delay is sampled by libuv's timer every 20 ms and its
- * quantiles cover the time since the last scrape.
+ * Prometheus' own client libraries use. The delay is sampled by libuv's timer every 200 ms, so that
+ * an idle process stays idle, and its quantiles cover the time since the last scrape.
  */
 import { monitorEventLoopDelay, performance as runtime } from 'node:perf_hooks';
 import type { MetricRegistry } from './metric-registry.ts';
 
 const QUANTILES = ['0.5', '0.99', '0.999'] as const;
-const RESOLUTION_MS = 20;
+const RESOLUTION_MS = 200;
 
 /** Returns the function that stops the sampling. */
 export function observeRuntime(registry: MetricRegistry): () => void {
