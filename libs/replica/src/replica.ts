@@ -450,7 +450,8 @@ export class Replica {
       durable: store.durable.index,
       chain: store.applied.chain,
       nextDue: this.#stateMachine.nextDue,
-      healthy: this.#serves,
+      // Why the lane: beacons go out on the other one, and nobody can ask this storage anything.
+      healthy: this.#serves && lanes.data.status === 'connected',
       wallMs: clock.wallMs(),
     };
     lanes.control.publish(

@@ -1,8 +1,8 @@
 import { logIndex } from '@kvstore/std';
 import { CommitWatch } from './commit-watch.ts';
 
-const ticks = (watch: CommitWatch, count: number, commit: number, last: number): string[] =>
-  Array.from({ length: count }, () => watch.tick(logIndex(commit), logIndex(last)));
+const ticks = (watch: CommitWatch, count: number, commit: number, last: number, cutOff = false) =>
+  Array.from({ length: count }, () => watch.tick(logIndex(commit), logIndex(last), cutOff));
 
 describe('a commit index that stands still', () => {
   test('with nothing to commit is an idle leader', () => {
@@ -11,7 +11,7 @@ describe('a commit index that stands still', () => {
 
   test('costs the connection first and the leadership then', () => {
     const watch = new CommitWatch(3);
-    watch.tick(logIndex(7), logIndex(7));
+    ticks(watch, 1, 7, 7);
     expect(ticks(watch, 6, 7, 9)).toEqual(['wait', 'wait', 'reconnect', 'wait', 'wait', 'resign']);
   });
 
@@ -21,4 +21,11 @@ describe('a commit index that stands still', () => {
       expect(ticks(watch, 3, commit, 30)).toEqual(['wait', 'wait', 'wait']);
     }
   });
+});
+
+test('a leader without a connection for entries resigns although nothing is to be committed', () => {
+  const watch = new CommitWatch(3);
+  expect(ticks(watch, 6, 7, 7, true)).toEqual(['wait', 'wait', 'resign', 'wait', 'wait', 'resign']);
+  expect(ticks(watch, 2, 7, 7, true)).toEqual(['wait', 'wait']);
+  expect(ticks(watch, 9, 7, 7)).not.toContain('resign');
 });

@@ -3,6 +3,9 @@
  * stands still with entries to commit. Votes and entries travel on two connections, and the one for
  * entries can be dead while the other lives (Cloudflare 2020-11-02, hashicorp/raft#612).
  *
+ * A leader whose connection for entries is known to be down need not have entries: nobody can even
+ * propose to it. It has nothing to reconnect and resigns after the first `patienceTicks`.
+ *
  * Policy only: after `patienceTicks` without progress it says 'reconnect', after twice that 'resign'.
  */
 import type { LogIndex } from '@kvstore/std';
@@ -17,12 +20,16 @@ export class CommitWatch {
   }
 
   /** Once per tick of a leader; `lastIndex` above `commitIndex` means that something waits. */
-  tick(commitIndex: LogIndex, lastIndex: LogIndex): 'wait' | 'reconnect' | 'resign' {
+  tick(
+    commitIndex: LogIndex,
+    lastIndex: LogIndex,
+    isCutOff: boolean,
+  ): 'wait' | 'reconnect' | 'resign' {
     const stands = commitIndex === this.#commitIndex && lastIndex > commitIndex;
     this.#commitIndex = commitIndex;
-    this.#still = stands ? this.#still + 1 : 0;
-    if (this.#still === this.#patienceTicks) return 'reconnect';
-    if (this.#still < 2 * this.#patienceTicks) return 'wait';
+    this.#still = stands || isCutOff ? this.#still + 1 : 0;
+    const patience = isCutOff ? this.#patienceTicks : 2 * this.#patienceTicks;
+    if (this.#still < patience) return this.#still === this.#patienceTicks ? 'reconnect' : 'wait';
     this.#still = 0;
     return 'resign';
   }

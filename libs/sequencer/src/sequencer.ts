@@ -335,7 +335,8 @@ export class Sequencer {
   #tick(): void {
     if (this.#stopped) return;
     this.#ticks += 1;
-    this.#raft.tick();
+    // Why: its votes would still pass, and it would lead where no entry gets through.
+    if (this.#soft.role === Role.leader || !this.#isCutOff) this.#raft.tick();
     if (this.#soft.role === Role.leader) {
       this.#watchCommit();
       this.#proposeClockEntry();
@@ -344,9 +345,14 @@ export class Sequencer {
     if (this.#ticks % this.#config.heartbeatTicks === 0) this.#publishMarkInTime();
   }
 
+  /** Known to have no connection for entries; to a single voter that makes no difference. */
+  get #isCutOff(): boolean {
+    return this.#options.voters.length > 1 && this.#options.lanes.data.status !== 'connected';
+  }
+
   #watchCommit(): void {
     const { commitIndex, lastIndex } = this.#raft.status();
-    const action = this.#commitWatch.tick(commitIndex, lastIndex);
+    const action = this.#commitWatch.tick(commitIndex, lastIndex, this.#isCutOff);
     if (action === 'wait') return;
     if (action === 'reconnect') {
       this.counters.reconnects += 1;
