@@ -2,6 +2,7 @@
 import {
   appendCommand,
   beginBatch,
+  type Bus,
   decodeOutcomesFrame,
   decodeProposeReply,
   encodeCommand,
@@ -13,32 +14,49 @@ import {
 } from '@kvstore/contract';
 import { ByteWriter, logIndex, type NodeId, term } from '@kvstore/std';
 import { decodeOutcomes, type Outcome } from '@kvstore/state-machine';
-import { eventually, type LocalCluster } from '@kvstore/testing';
+import { eventually } from '@kvstore/testing';
 
 type Encodable = Parameters<typeof encodeCommand>[1];
 
+/** Where it proposes and asks. `LocalCluster` is one. */
+export interface RawTarget {
+  readonly bus: Bus;
+  readonly identity: {
+    readonly cluster: string;
+    readonly group: string;
+    readonly secret: Uint8Array;
+  };
+  /** The first one is proposed to and is the home; a test changes both below. */
+  readonly nodes: readonly NodeId[];
+}
+
 export class RawGateway {
-  readonly #cluster: LocalCluster;
-  readonly #node: NodeId;
+  /** Who is proposed to. */
+  leader: NodeId;
+  /** Who is asked for outcomes. */
+  home: NodeId;
+  readonly #bus: Bus;
+  readonly #name: string;
   readonly #subjects: Subjects;
   readonly #frames: FrameCodec;
 
-  constructor(cluster: LocalCluster) {
-    const { cluster: name, group } = cluster.identity;
-    this.#cluster = cluster;
-    this.#node = cluster.nodes[0] as NodeId;
-    this.#subjects = new Subjects(name, group);
+  constructor({ bus, identity, nodes }: RawTarget, name = 'raw') {
+    this.#bus = bus;
+    this.#name = name;
+    this.leader = nodes[0] as NodeId;
+    this.home = nodes[0] as NodeId;
+    this.#subjects = new Subjects(identity.cluster, identity.group);
     this.#frames = new FrameCodec({
-      ...cluster.identity,
-      sender: { role: 'gateway', name: 'raw', incarnation: 1 },
+      ...identity,
+      sender: { role: 'gateway', name, incarnation: 1 },
     });
   }
 
   /** Registers a session; resolves with its id. */
   async register(): Promise<number> {
     let session = 0;
-    const subject = this.#subjects.gatewayOutcomes('raw');
-    const subscription = this.#cluster.bus.subscribe(subject, ({ payload }) => {
+    const subject = this.#subjects.gatewayOutcomes(this.#name);
+    const subscription = this.#bus.subscribe(subject, ({ payload }) => {
       const outcome = firstOutcome(
         this.#frames.receive(payload, FrameKind.outcomes, decodeOutcomesFrame)!.body,
       );
@@ -55,10 +73,10 @@ export class RawGateway {
     const writer = new ByteWriter(64);
     beginBatch(writer, { session, batchNo, doneBelow: 1, commands: commands.length });
     for (const command of commands) appendCommand(writer, (into) => encodeCommand(into, command));
-    const route = { home: this.#node, gateway: 'raw' };
+    const route = { home: this.home, gateway: this.#name };
     const body = encodePropose({ route, batch: writer.finish() });
-    const answer = await this.#cluster.bus.request(
-      this.#subjects.consensus(this.#node, 'propose'),
+    const answer = await this.#bus.request(
+      this.#subjects.consensus(this.leader, 'propose'),
       this.#frames.seal(FrameKind.propose, term(0), body),
       5_000,
     );
@@ -67,12 +85,12 @@ export class RawGateway {
     return reply.index;
   }
 
-  /** Proposes a batch of one command and asks the storage what it did. */
+  /** Proposes a batch of one command and asks the home what it did. */
   async decide(session: number, batchNo: number, command: Encodable): Promise<Outcome> {
     const index = await this.propose(session, batchNo, [command]);
     const body = encodeOutcomesQuery({ session, minIndex: logIndex(index), batches: [batchNo] });
-    const answer = await this.#cluster.bus.request(
-      this.#subjects.storage(this.#node, 'outcomes'),
+    const answer = await this.#bus.request(
+      this.#subjects.storage(this.home, 'outcomes'),
       this.#frames.seal(FrameKind.outcomesQuery, term(0), body),
       5_000,
     );
