@@ -54,14 +54,4 @@ export function observeConsensus(
     () => counters.resignations,
   );
   counter('pulls_served', 'Pulls answered for storages.', () => counters.pullsServed);
-  metrics.observe(
-    'counter',
-    'kvstore_consensus_frames_refused_total',
-    'Frames refused, by reason.',
-    () =>
-      Array.from(sequencer.frames.refused, ([reason, value]) => ({
-        value,
-        labels: { group, reason },
-      })),
-  );
 }

@@ -13,6 +13,7 @@ import {
   type Self,
   ServiceApp,
   type ServiceStart,
+  watchRefusedFrames,
 } from '@kvstore/nest-kit';
 import type { Sequencer } from '@kvstore/sequencer';
 import { startArchiver } from './archive.ts';
@@ -54,6 +55,8 @@ export async function startConsensus(start: ServiceStart): Promise<void> {
   const sequencer = app.get<Sequencer>(SEQUENCER);
   const self = app.get<Self>(CONSENSUS_SELF);
   observeConsensus(metrics, sequencer, GROUP);
+  const codecs = [sequencer.frames, frames];
+  watchRefusedFrames({ codecs, metrics, part: ROLE, labels: { group: GROUP }, log, shutdown });
   await serveMetrics(metrics, config, shutdown);
 
   await claimName(bus, frames, subjects, self);

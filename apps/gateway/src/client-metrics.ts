@@ -32,14 +32,4 @@ export function observeClient(
     () => client.homeChanges,
     labels,
   );
-  metrics.observe(
-    'counter',
-    'kvstore_gateway_frames_refused_total',
-    'Frames refused, by reason.',
-    () =>
-      Array.from(client.frames.refused, ([reason, value]) => ({
-        value,
-        labels: { ...labels, reason },
-      })),
-  );
 }

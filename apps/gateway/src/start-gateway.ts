@@ -18,6 +18,7 @@ import {
   systemRandom,
   systemTimers,
   version,
+  watchRefusedFrames,
 } from '@kvstore/nest-kit';
 import type { NodeId } from '@kvstore/std';
 import { observeClient } from './client-metrics.ts';
@@ -80,6 +81,8 @@ export async function startGateway(start: ServiceStart): Promise<void> {
   client.start();
   shutdown.add('client', async () => client.stop());
   observeClient(metrics, client, name);
+  const codecs = [client.frames, frames];
+  watchRefusedFrames({ codecs, metrics, part: ROLE, labels: { gateway: name }, log, shutdown });
   log.event('info', 'gateway serves', { gateway: name, http_port: gateway.httpPort });
 }
 

@@ -24,6 +24,7 @@ import {
   type Shutdown,
   StartError,
   version,
+  watchRefusedFrames,
 } from '@kvstore/nest-kit';
 import type { Replica } from '@kvstore/replica';
 import type { Sequencer } from '@kvstore/sequencer';
@@ -81,6 +82,13 @@ export async function startStandalone(
         observeConsensus(metrics, sequencer, GROUP);
         observeStorage(metrics, replica, GROUP);
         observeClient(metrics, client, GATEWAY);
+        for (const [part, { frames }, labels] of [
+          ['consensus', sequencer, { group: GROUP }],
+          ['storage', replica, { group: GROUP }],
+          ['gateway', client, { gateway: GATEWAY }],
+        ] as const) {
+          watchRefusedFrames({ codecs: [frames], metrics, part, labels, log, shutdown });
+        }
         return client;
       },
     },

@@ -14,6 +14,7 @@ import {
   type Self,
   ServiceApp,
   type ServiceStart,
+  watchRefusedFrames,
 } from '@kvstore/nest-kit';
 import type { Replica } from '@kvstore/replica';
 import { observeStorage } from './storage-metrics.ts';
@@ -55,6 +56,8 @@ export async function startStorage(start: ServiceStart): Promise<void> {
   shutdown.add('control', () => app.close());
   const replica = app.get<Replica>(REPLICA);
   observeStorage(metrics, replica, GROUP);
+  const codecs = [replica.frames, frames];
+  watchRefusedFrames({ codecs, metrics, part: ROLE, labels: { group: GROUP }, log, shutdown });
   await serveMetrics(metrics, config, shutdown);
 
   await claimName(bus, frames, subjects, app.get<Self>(STORAGE_SELF));

@@ -30,14 +30,4 @@ export function observeStorage(metrics: MetricRegistry, replica: Replica, group:
   counter('reads', 'Reads answered.', () => counters.readsServed);
   counter('pulls', 'Pulls sent to close a gap.', () => replica.pulls);
   counter('archive_reads', 'Reads of the archived log to close a gap.', () => replica.archiveReads);
-  metrics.observe(
-    'counter',
-    'kvstore_storage_frames_refused_total',
-    'Frames refused, by reason.',
-    () =>
-      Array.from(replica.frames.refused, ([reason, value]) => ({
-        value,
-        labels: { group, reason },
-      })),
-  );
 }

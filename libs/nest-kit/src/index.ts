@@ -43,6 +43,8 @@ export type { NatsLanes } from './process/nats-lanes.ts';
 export type { NodeContext } from './process/node-context.ts';
 export { initialNodes, membersOf, nodeIdOf } from './process/node-names.ts';
 export { openMember, stopOn, systemRandom } from './process/open-member.ts';
+export { watchRefusedFrames } from './process/refused-frames.ts';
+export type { RefusedFramesOptions } from './process/refused-frames.ts';
 export { runService, version } from './process/run-service.ts';
 export type { ServiceStart } from './process/run-service.ts';
 export { ServiceApp } from './process/service-app.ts';
