@@ -128,6 +128,26 @@ describe('the leader is killed between commit and publish', () => {
   });
 });
 
+describe('the storages of a majority are not there yet when a cluster is founded', () => {
+  test('log time is right all the same, and their coming ends no session', async () => {
+    await start();
+    await Promise.all(cluster.nodes.map((node) => cluster.startConsensus(node)));
+    const leader = await cluster.untilLed();
+    await cluster.startStorage(leader);
+    const { client } = await cluster.client('gateway-1', leader);
+    const write = async (key: string): Promise<void> => {
+      const request = put(key, 'v', { ttlMs: 60_000 });
+      expect(await client.write(request, 5_000)).toMatchObject({ kind: 'decided' });
+    };
+    await write('a');
+    await Promise.all(others(leader).map((node) => cluster.startStorage(node)));
+    await cluster.untilEqual();
+    await write('b');
+    expect(await client.get(get('a'), 2_000)).toMatchObject({ kind: 'found' });
+    await cluster.untilEqual();
+  });
+});
+
 describe('a consensus that was started again', () => {
   test('serves nothing uncommitted, alone, while others lead, and once it follows', async () => {
     await start();

@@ -43,8 +43,12 @@ const messages: readonly Message[] = [
 
 describe('Raft messages on the wire', () => {
   test.each(messages)('$kind round-trips and refuses every cut', (message) => {
-    const bytes = encodeMessage(42, message);
-    expect(decodeMessage(bytes)).toEqual({ clusterTag: 42, message });
+    const bytes = encodeMessage(42, 1_700_000_000_000, message);
+    expect(decodeMessage(bytes)).toEqual({
+      clusterTag: 42,
+      wallMs: 1_700_000_000_000,
+      message,
+    });
     for (let length = 0; length < bytes.length; length++) {
       expect(() => decodeMessage(bytes.subarray(0, length))).toThrow(DecodeError);
     }

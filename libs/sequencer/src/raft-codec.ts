@@ -1,6 +1,7 @@
 /**
- * Raft messages on the wire: u64 cluster tag · u8 kind · u8+from · u8+to · u64 term · fields. Entries
- * as everywhere. The tag keeps apart two clusters of one name and secret that were founded apart.
+ * Raft messages on the wire: u64 cluster tag · u64 wall clock · u8 kind · u8+from · u8+to · u64 term ·
+ * fields. Entries as everywhere. The tag keeps apart two clusters of one name and secret that were
+ * founded apart; by the clocks that come with its votes a leader knows the time before its first stamp.
  * Throws `DecodeError`; what is well-formed but wrong is the core's to refuse.
  */
 import { decodeEntry, encodeEntry } from '@kvstore/contract';
@@ -31,8 +32,8 @@ const Kind = {
   heartbeatResponse: 8,
 } as const;
 
-export function encodeMessage(clusterTag: number, message: Message): Uint8Array {
-  const writer = new ByteWriter(256).u64(clusterTag);
+export function encodeMessage(clusterTag: number, wallMs: number, message: Message): Uint8Array {
+  const writer = new ByteWriter(256).u64(clusterTag).u64(wallMs);
   const head = (kind: number): ByteWriter =>
     writer
       .u8(kind)
@@ -83,17 +84,20 @@ function encodeResult(writer: ByteWriter, result: AppendResponse['result']): voi
 
 export interface TaggedMessage {
   readonly clusterTag: number;
+  /** Of the sender, when it sent this. */
+  readonly wallMs: number;
   readonly message: Message;
 }
 
 export function decodeMessage(bytes: Uint8Array): TaggedMessage {
   const reader = new ByteReader(bytes);
   const clusterTag = reader.u64();
+  const wallMs = reader.u64();
   const kind = reader.u8();
   const address = { from: node(reader), to: node(reader), term: term(reader.u64()) };
   const message = decodeFields(reader, kind, address);
   reader.end();
-  return { clusterTag, message };
+  return { clusterTag, wallMs, message };
 }
 
 interface Address {

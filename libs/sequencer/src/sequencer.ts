@@ -398,7 +398,7 @@ export class Sequencer {
       bulk ? 'data' : 'control',
       this.#subjects.consensus(message.to, operation),
       FrameKind.raft,
-      encodeMessage(this.#clusterTag, message),
+      encodeMessage(this.#clusterTag, this.#options.clock.wallMs(), message),
     );
   }
 
@@ -639,12 +639,14 @@ export class Sequencer {
     const received = this.#frames.receive(message.payload, FrameKind.raft, decodeMessage);
     if (received === undefined) return;
     const { name } = received.frame.sender;
-    const { clusterTag, message: raftMessage } = received.body;
+    const { clusterTag, wallMs, message: raftMessage } = received.body;
     if (clusterTag !== this.#clusterTag) {
       this.#refuseForeign(name);
       return;
     }
     if (raftMessage.from !== name) return;
+    // Why first: with this vote it may lead, and stamp.
+    this.#storages.hearWall(raftMessage.from, wallMs, this.#options.clock.monotonicMs());
     this.#raft.step(raftMessage);
     this.#advance();
   }

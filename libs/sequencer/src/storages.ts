@@ -1,7 +1,8 @@
 /**
  * What the storages of the voters last said in their beacons, as the leader uses it: when the next
  * clock entry is due, whether they fall so far behind that proposals must wait, what a majority of
- * them has on disk, and what time it is for a majority of the nodes.
+ * them has on disk; and what time it is for a majority of the nodes, of which each is told by both
+ * its processes.
  */
 import type { Beacon } from '@kvstore/contract';
 import { logIndex, type LogIndex, type LogTimeMs, type NodeId } from '@kvstore/std';
@@ -17,6 +18,7 @@ const FRESH_MS = 2_000;
 export class Storages {
   readonly #voters: readonly NodeId[];
   readonly #heard = new Map<NodeId, Heard>();
+  readonly #walls = new Map<NodeId, { readonly wallMs: number; readonly atMs: number }>();
 
   constructor(voters: readonly NodeId[]) {
     this.#voters = voters;
@@ -24,6 +26,12 @@ export class Storages {
 
   hear(node: NodeId, beacon: Beacon, nowMs: number): void {
     if (this.#voters.includes(node)) this.#heard.set(node, { beacon, atMs: nowMs });
+    this.hearWall(node, beacon.wallMs, nowMs);
+  }
+
+  /** The wall clock of a node, as it read when it sent what has arrived now. */
+  hearWall(node: NodeId, wallMs: number, nowMs: number): void {
+    if (this.#voters.includes(node)) this.#walls.set(node, { wallMs, atMs: nowMs });
   }
 
   /** Applied index of the median voting storage: a majority has applied at least this much. */
@@ -39,12 +47,12 @@ export class Storages {
 
   /**
    * The latest time that a majority of the voters' wall clocks have reached, the own one read now,
-   * the others as their beacons told and as much later as that is ago; undefined without a majority.
+   * the others as they were told and as much later as that is ago; undefined without a majority.
    */
   majorityWallMs(own: NodeId, ownWallMs: number, nowMs: number): number | undefined {
     const walls = [ownWallMs];
-    for (const [node, { beacon, atMs }] of this.#heard) {
-      if (node !== own && nowMs - atMs <= FRESH_MS) walls.push(beacon.wallMs + (nowMs - atMs));
+    for (const [node, { wallMs, atMs }] of this.#walls) {
+      if (node !== own && nowMs - atMs <= FRESH_MS) walls.push(wallMs + (nowMs - atMs));
     }
     return this.#reachedByMajority(walls);
   }
