@@ -44,6 +44,8 @@ export interface GrpcServerOptions {
 type Method<Message> = (message: Message, timeoutMs: number) => Promise<object | Failure>;
 type Call = ServerUnaryCall<unknown, object>;
 
+/** Kept of a caller's deadline for the way of the answer. */
+const ANSWER_MS_MAX = 50;
 const MESSAGE_BYTES_MAX = 24 * 1024 * 1024;
 const STREAMS_PER_CONNECTION_MAX = 1_024;
 const HEALTH_PERIOD_MS = 1_000;
@@ -191,11 +193,15 @@ function isFailure(answer: object | Failure): answer is Failure {
   return 'kind' in answer && answer.kind === 'failure';
 }
 
-/** The caller's deadline within our limits. */
+/**
+ * What the caller's deadline leaves, within our limits. Why not all of it: an answer at the deadline
+ * itself comes too late, and the caller would not learn that the outcome of its write is unknown.
+ */
 function timeoutOf(deadline: Date | number): number {
   const atMs = typeof deadline === 'number' ? deadline : deadline.getTime();
   if (!Number.isFinite(atMs)) return Limits.timeoutMsDefault;
-  return Math.min(Math.floor(atMs - Date.now()), Limits.timeoutMsMax);
+  const leftMs = Math.floor(atMs - Date.now());
+  return Math.min(leftMs - Math.min(ANSWER_MS_MAX, Math.floor(leftMs / 10)), Limits.timeoutMsMax);
 }
 
 function authority(host: string): string {
