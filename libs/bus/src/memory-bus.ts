@@ -13,7 +13,9 @@ import {
   type BusMessage,
   type BusStatus,
   type BusSubscription,
+  Limits,
 } from '@kvstore/contract';
+import { assert } from '@kvstore/std';
 
 /** Lets a test lose, delay, duplicate or reorder: decides when and how often one message arrives. */
 export type Delivery = (subject: string, deliver: () => void) => void;
@@ -102,6 +104,7 @@ export class MemoryBus implements Bus {
     respond: (payload: Uint8Array) => void,
     noResponders: () => void,
   ): boolean {
+    assert(payload.length <= Limits.frameBytesMax, 'a payload fits one frame');
     if (this.#closed || this.#queue.length >= QUEUE_MAX) return false;
     const queued = { subject, payload: copyOf(payload), respond, noResponders };
     if (this.#delivery === undefined) this.#push(queued);
@@ -137,10 +140,12 @@ export class MemoryBus implements Bus {
       payload: queued.payload,
       respond: (payload) => this.#respond(queued, payload),
     };
-    for (const handler of handlers) handler(message);
+    // Why a copy: who subscribes meanwhile gets what comes later, as on NATS.
+    for (const handler of [...handlers]) if (handlers.has(handler)) handler(message);
   }
 
   #respond(queued: Queued, payload: Uint8Array): void {
+    assert(payload.length <= Limits.frameBytesMax, 'a payload fits one frame');
     const copy = copyOf(payload);
     if (this.#delivery === undefined) queued.respond(copy);
     else this.#delivery(`${queued.subject} (answer)`, () => queued.respond(copy));

@@ -2,7 +2,7 @@
  * What every `Bus` promises; run against each adapter, with two handles on one transport, so that
  * what one process sends reaches another.
  */
-import { type Bus, type BusMessage, Limits } from '@kvstore/contract';
+import { type Bus, type BusError, type BusMessage, Limits } from '@kvstore/contract';
 import { eventually } from './local-cluster.ts';
 
 export interface BusPair {
@@ -115,6 +115,72 @@ export function busConformance(name: string, make: () => Promise<BusPair> | BusP
       expect(seen).toEqual([]);
     });
 
+    test('one subscriber that leaves takes no other with it, also while a message is delivered', async () => {
+      const seen: string[] = [];
+      const first = b.subscribe('x', () => {
+        seen.push('first');
+        first.unsubscribe();
+      });
+      b.subscribe('x', ({ payload }) => seen.push(textOf(payload)));
+      const end = received(b, 'end', 1);
+      await pair.settle();
+      for (const text of ['one', 'two', 'three']) a.publish('x', Buffer.from(text));
+      a.publish('end', X);
+      await end;
+      expect(seen).toEqual(['first', 'one', 'two', 'three']);
+    });
+
+    test('who subscribes while a message is delivered gets the later ones only', async () => {
+      const late: string[] = [];
+      let subscribed = false;
+      b.subscribe('x', () => {
+        if (!subscribed) b.subscribe('x', ({ payload }) => late.push(textOf(payload)));
+        subscribed = true;
+      });
+      await pair.settle();
+      a.publish('x', Buffer.from('early'));
+      await eventually('the first one arrived', () => subscribed);
+      await pair.settle();
+      a.publish('x', Buffer.from('late'));
+      await eventually('the second one arrived', () => late.length > 0);
+      expect(late).toEqual(['late']);
+    });
+
+    test('publishes and requests of one sender on one subject keep their order', async () => {
+      const seen: string[] = [];
+      b.subscribe('x', ({ payload, respond }) => {
+        seen.push(textOf(payload));
+        respond(X);
+      });
+      await pair.settle();
+      const texts = Array.from({ length: 200 }, (_, i) => `message ${i}`);
+      const answers = texts.map((text, i) => {
+        if (i % 2 === 1) return a.request('x', Buffer.from(text), TIMEOUT_MS);
+        a.publish('x', Buffer.from(text));
+        return undefined;
+      });
+      await Promise.all(answers);
+      expect(seen).toEqual(texts);
+    });
+
+    test('a payload beyond the largest frame is a bug of whoever sends it', async () => {
+      const large = Buffer.alloc(Limits.frameBytesMax + 1);
+      expect(() => a.publish('x', large)).toThrow('a payload fits one frame');
+      await expect(a.request('x', large, 1_000)).rejects.toThrow('a payload fits one frame');
+      let thrown: unknown;
+      b.subscribe('x', ({ respond }) => {
+        try {
+          respond(large);
+        } catch (error) {
+          thrown = error;
+        }
+        respond(X);
+      });
+      await pair.settle();
+      expect(textOf(await a.request('x', X, TIMEOUT_MS))).toBe('x');
+      expect(String(thrown)).toContain('a payload fits one frame');
+    });
+
     test('each request gets its own answer', async () => {
       b.subscribe('exclaim', ({ payload, respond }) => respond(Buffer.from(`${textOf(payload)}!`)));
       await pair.settle();
@@ -162,6 +228,39 @@ export function busConformance(name: string, make: () => Promise<BusPair> | BusP
       expect(textOf(await a.request('echo', Buffer.from('next'), TIMEOUT_MS))).toBe('next');
     });
 
+    test('each request has a time of its own', async () => {
+      b.subscribe('silent', () => undefined);
+      await pair.settle();
+      const ended: number[] = [];
+      const startMs = performance.now();
+      await Promise.all(
+        [150, 20, 80].map((timeoutMs) =>
+          a.request('silent', X, timeoutMs).catch((error: BusError) => {
+            expect(error.code).toBe('TIMEOUT');
+            // Why a millisecond less: timers may be that much early.
+            expect(performance.now() - startMs).toBeGreaterThanOrEqual(timeoutMs - 1);
+            ended.push(timeoutMs);
+          }),
+        ),
+      );
+      expect(ended).toEqual([20, 80, 150]);
+    });
+
+    test('a request whose handler is gone before it answers times out', async () => {
+      let arrived = 0;
+      const subscription = b.subscribe('silent', () => {
+        arrived += 1;
+        subscription.unsubscribe();
+      });
+      await pair.settle();
+      await expect(a.request('silent', X, 50)).rejects.toMatchObject({ code: 'TIMEOUT' });
+      expect(arrived).toBe(1);
+      await pair.settle();
+      await expect(a.request('silent', X, TIMEOUT_MS)).rejects.toMatchObject({
+        code: 'NO_RESPONDERS',
+      });
+    });
+
     test('reconnecting keeps the subscriptions', async () => {
       const arrived = received(b, 'x', 1);
       b.subscribe('echo', ({ payload, respond }) => respond(Uint8Array.from(payload)));
@@ -186,6 +285,37 @@ export function busConformance(name: string, make: () => Promise<BusPair> | BusP
       const closed = a.close();
       await expect(request).rejects.toMatchObject({ code: 'TIMEOUT' });
       await closed;
+      expect(delivered).toBe(0);
+    });
+
+    test('closing ends every request under way, each once, and whoever answers late is not disturbed', async () => {
+      const kept: BusMessage[] = [];
+      b.subscribe('silent', (message) => kept.push(message));
+      await pair.settle();
+      const requests = Array.from({ length: 300 }, () => a.request('silent', X, 60_000));
+      const ended = Promise.allSettled(requests);
+      await eventually('all arrived', () => kept.length === requests.length);
+      for (const message of kept.slice(0, 100)) message.respond(X);
+      const closed = a.close();
+      for (const message of kept.slice(100)) message.respond(X);
+      await closed;
+      for (const outcome of await ended) {
+        if (outcome.status === 'rejected')
+          expect(outcome.reason).toMatchObject({ code: 'TIMEOUT' });
+      }
+    });
+
+    test('a subscription of a closed bus gets nothing', async () => {
+      let delivered = 0;
+      await a.close();
+      a.subscribe('x', () => {
+        delivered += 1;
+      });
+      const end = b.status === 'closed' ? undefined : received(b, 'x', 1);
+      if (end !== undefined) {
+        b.publish('x', X);
+        await end;
+      }
       expect(delivered).toBe(0);
     });
 
