@@ -299,6 +299,23 @@ describe('with JetStream', () => {
     expect(losses(running)).toEqual(['foreign-message']);
   });
 
+  test('a message of ours that somebody copied to the end is not taken for the end', async () => {
+    const log = new TestLog();
+    const leader = log.elect();
+    log.append(20);
+    const running = await harness.archive(leader);
+    await harness.level(running, log);
+    log.append(20);
+    await harness.level(running, log);
+    const [old] = await harness.messages(1);
+    await harness.append(1, old ?? [], await lastSequence(1));
+    log.append(20);
+    await harness.level(running, log);
+    expect(log.epoch).toBe(2);
+    expect(losses(running)).toEqual(['foreign-message']);
+    await harness.expectWhole(2, log);
+  });
+
   test('an authentic frame of another kind, or of another cluster, is somebody else’s', async () => {
     const log = new TestLog();
     const running = await harness.archive(log.elect());
@@ -426,6 +443,28 @@ describe('with JetStream', () => {
     expect(running.archiver.status().phase).toBe('stopped');
     expect(running.archiver.counters.messages).toBe(messages);
   });
+});
+
+test('a JetStream without space is awaited: no epoch is begun and nothing is lost', async () => {
+  const limited = (bytes: number): string =>
+    `jetstream { max_file_store: ${bytes}, max_memory_store: 1048576 }`;
+  harness = await Harness.start({ config: limited(1024 * 1024) });
+  const log = new TestLog();
+  const leader = log.elect();
+  log.append(40, 100_000);
+  const running = await harness.archive(leader);
+  await eventually('it is full', () => (running.archiver.counters.errors.get('refused') ?? 0) > 3);
+  const { archivedIndex } = running.archiver.status();
+  log.append(10);
+  await eventually('tried again', () => (running.archiver.counters.errors.get('refused') ?? 0) > 6);
+  expect(running.archiver.status()).toMatchObject({ phase: 'unavailable' });
+  expect(running.events.map(({ kind }) => kind)).toEqual(['stream-created', 'unavailable']);
+  expect(log.epoch).toBe(1);
+  const { archive } = await harness.reader();
+  const read = await archive.read(1, logIndex(1), 1_000_000);
+  expect(read.length).toBeGreaterThan(0);
+  expect(read.length).toBeLessThanOrEqual(archivedIndex + 10);
+  expect(running.archiver.counters.losses).toBe(0);
 });
 
 test('without JetStream it says so once, begins no epoch, and archives when there is one', async () => {

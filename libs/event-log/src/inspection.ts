@@ -27,7 +27,7 @@ export const Loss = {
   holes: 'holes',
   /** It is there and takes our messages no longer. */
   diverted: 'diverted',
-  /** Its last message is no frame of this cluster. */
+  /** Its last message is no frame of this cluster, or one of ours that does not belong there. */
   foreignMessage: 'foreign-message',
   /** It goes on beyond what is committed. */
   ahead: 'ahead',
@@ -68,6 +68,8 @@ export async function inspect(
   if (message.kind === 'missing') return lost(Loss.holes);
   const last = openMessage(frames, message.data)?.at(-1);
   if (last === undefined) return lost(Loss.foreignMessage);
+  // Why also what is ours: an older message that somebody copied to the end is authentic.
+  if (known !== undefined && last.index + 1 < known.next) return lost(Loss.foreignMessage);
   if (message.streamCreated !== created) return lost(Loss.recreated);
   if (last.index > state.commitIndex) return lost(Loss.ahead);
   if (last.index + 1 < state.firstIndex) return lost(Loss.overtaken);
