@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-export const root = join(__dirname, '..', '..');
+export const root = join(import.meta.dirname, '..', '..');
 const MAIN = join(root, 'apps/standalone/dist/main.js');
 
 const running = new Set<ChildProcess>();

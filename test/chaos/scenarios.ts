@@ -1,0 +1,126 @@
+/**
+ * The faults: which processes are hit, how, and what must hold besides that nothing is lost, doubled
+ * or out of order. Bounds are of a machine with nothing else to do; the short run is more patient.
+ */
+import type { ClusterMember, ClusterProcess } from '../support/cluster-process.ts';
+
+export type Fault =
+  /** SIGKILL; started again by the launcher at once, or when everybody is served without them. */
+  | { readonly kind: 'kill'; readonly restart: 'at-once' | 'when-served' }
+  /** SIGSTOP, and SIGCONT after so long. */
+  | { readonly kind: 'stop'; readonly forMs: number };
+
+export interface Bounds {
+  readonly gapMsP50?: number;
+  /** Between two acknowledged writes of anybody. */
+  readonly gapMsMax: number;
+  /** Of a single write. */
+  readonly stallMsMax?: number;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly fault: Fault;
+  readonly trials: number;
+  readonly bounds: Bounds;
+  /** Who is hit in this trial: in turn, where there are several of a kind. */
+  victims(cluster: ClusterProcess, trial: number): Promise<readonly string[]>;
+}
+
+type Victims = Scenario['victims'];
+
+const leader: Victims = async (cluster) => [await cluster.leader()];
+
+const follower: Victims = async (cluster, trial) => {
+  const leads = await cluster.leader();
+  return inTurn(
+    cluster.names('consensus').filter((name) => name !== leads),
+    trial,
+  );
+};
+
+const each =
+  (app: ClusterMember['app']): Victims =>
+  (cluster, trial) =>
+    Promise.resolve(inTurn(cluster.names(app), trial));
+
+const everyMember: Victims = (cluster) => Promise.resolve(cluster.names('consensus', 'storage'));
+
+function inTurn(names: readonly string[], trial: number): readonly string[] {
+  return [names[trial % names.length] as string];
+}
+
+const killed = (restart: 'at-once' | 'when-served'): Fault => ({ kind: 'kill', restart });
+
+/** What nobody may notice. */
+const UNNOTICED: Bounds = { gapMsMax: 300, stallMsMax: 300 };
+/** From the signal to the first acknowledged write, everybody's start included. */
+const RESTART_MS_MAX = 5_000;
+const FAILOVER_MS_MAX = 3_000;
+
+const kills: readonly Scenario[] = [
+  {
+    name: 'kill-leader',
+    fault: killed('when-served'),
+    trials: 50,
+    bounds: { gapMsP50: 1_000, gapMsMax: FAILOVER_MS_MAX },
+    victims: leader,
+  },
+  {
+    name: 'kill-follower',
+    fault: killed('when-served'),
+    trials: 6,
+    bounds: UNNOTICED,
+    victims: follower,
+  },
+  {
+    name: 'kill-storage',
+    fault: killed('when-served'),
+    trials: 9,
+    bounds: UNNOTICED,
+    victims: each('storage'),
+  },
+  {
+    name: 'kill-gateway',
+    fault: killed('at-once'),
+    trials: 3,
+    bounds: { gapMsMax: RESTART_MS_MAX },
+    victims: each('gateway'),
+  },
+  {
+    name: 'kill-nats',
+    fault: killed('at-once'),
+    trials: 6,
+    bounds: { gapMsMax: RESTART_MS_MAX },
+    victims: each('nats'),
+  },
+  {
+    name: 'kill-members',
+    fault: killed('at-once'),
+    trials: 6,
+    bounds: { gapMsMax: 2 * RESTART_MS_MAX },
+    victims: everyMember,
+  },
+];
+
+const STOPS: readonly (readonly [string, number, Victims, Bounds])[] = [
+  ['leader', 300, leader, { gapMsMax: FAILOVER_MS_MAX }],
+  ['leader', 1_000, leader, { gapMsMax: FAILOVER_MS_MAX }],
+  ['leader', 5_000, leader, { gapMsMax: FAILOVER_MS_MAX }],
+  ...[1_000, 5_000].flatMap((forMs): (readonly [string, number, Victims, Bounds])[] => [
+    ['follower', forMs, follower, UNNOTICED],
+    ['storage', forMs, each('storage'), UNNOTICED],
+    ['gateway', forMs, each('gateway'), { gapMsMax: forMs + 1_000 }],
+    ['nats', forMs, each('nats'), { gapMsMax: forMs + FAILOVER_MS_MAX }],
+  ]),
+];
+
+const stops: readonly Scenario[] = STOPS.map(([who, forMs, victims, bounds]) => ({
+  name: `stop-${who}-${forMs}ms`,
+  fault: { kind: 'stop', forMs },
+  trials: who === 'leader' || who === 'storage' ? 6 : 3,
+  bounds,
+  victims,
+}));
+
+export const scenarios: readonly Scenario[] = [...kills, ...stops];
