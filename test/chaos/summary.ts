@@ -59,7 +59,7 @@ const COLUMNS: readonly (readonly [string, (row: ScenarioSummary) => string])[] 
   ['verdict', verdict],
 ];
 
-const WIDTHS = [18, 6, 7, 7, 6, 6, 11, 10, 9, 7, 6, 7] as const;
+const WIDTHS = [20, 6, 7, 7, 6, 6, 11, 10, 9, 7, 6, 7] as const;
 
 /** Milliseconds; the columns are as wide in every run. */
 export function tableHead(): string {
