@@ -27,7 +27,11 @@ afterAll(async () => {
   if (!failed) rmSync(evidence, { recursive: true, force: true });
 });
 
-const short = scenarios.filter(({ fault }) => fault.kind === 'kill' || fault.forMs <= STOP_MS_MAX);
+const short = scenarios.filter(
+  ({ fault, natsServers }) =>
+    natsServers === undefined &&
+    (fault.kind === 'kill' || (fault.kind === 'stop' && fault.forMs <= STOP_MS_MAX)),
+);
 
 test.each(short)('$name loses nothing, doubles nothing and recovers', async (scenario) => {
   for (let trial = 0; trial < (scenario.name === 'kill-leader' ? 2 : 1); trial++) {

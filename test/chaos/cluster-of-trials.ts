@@ -11,6 +11,7 @@ import type { Scenario } from './scenarios.ts';
 import { runTrial, type TrialReport } from './trial.ts';
 
 interface Running {
+  readonly natsServers: number;
   readonly cluster: ClusterProcess;
   readonly dataDir: string;
 }
@@ -30,7 +31,9 @@ export class ClusterOfTrials {
     trial: number,
     seed: number,
   ): Promise<{ readonly report: TrialReport; readonly failure: string | undefined }> {
-    const running = (this.#running ??= await start());
+    const { natsServers = 1 } = scenario;
+    if (this.#running?.natsServers !== natsServers) await this.stop();
+    const running = (this.#running ??= await start(natsServers));
     const report = await runTrial({ ...running, scenario, trial, seed });
     if (report.violations.length === 0) return { report, failure: undefined };
     const failure = keepEvidence(this.#evidence, running.dataDir, report);
@@ -49,7 +52,8 @@ export class ClusterOfTrials {
 }
 
 /** Without restarts by itself: when a process comes back is the scenario's to say. */
-async function start(): Promise<Running> {
+async function start(natsServers: number): Promise<Running> {
   const dataDir = mkdtempSync(join(tmpdir(), 'kvstore-chaos-'));
-  return { cluster: await ClusterProcess.start({ dataDir, args: ['--no-restart'] }), dataDir };
+  const args = ['--no-restart', '--nats', String(natsServers)];
+  return { natsServers, dataDir, cluster: await ClusterProcess.start({ dataDir, args }) };
 }

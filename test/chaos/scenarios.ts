@@ -3,12 +3,7 @@
  * or out of order. Bounds are of a machine with nothing else to do; the short run is more patient.
  */
 import type { ClusterMember, ClusterProcess } from '../support/cluster-process.ts';
-
-export type Fault =
-  /** SIGKILL; started again by the launcher at once, or when everybody is served without them. */
-  | { readonly kind: 'kill'; readonly restart: 'at-once' | 'when-served' }
-  /** SIGSTOP, and SIGCONT after so long. */
-  | { readonly kind: 'stop'; readonly forMs: number };
+import type { Fault } from './faults.ts';
 
 export interface Bounds {
   readonly gapMsP50?: number;
@@ -23,11 +18,15 @@ export interface Scenario {
   readonly fault: Fault;
   readonly trials: number;
   readonly bounds: Bounds;
+  /** One when it is not said. */
+  readonly natsServers?: number;
   /** Who is hit in this trial: in turn, where there are several of a kind. */
   victims(cluster: ClusterProcess, trial: number): Promise<readonly string[]>;
 }
 
 type Victims = Scenario['victims'];
+
+const APPS = ['consensus', 'storage', 'gateway', 'nats'] as const;
 
 const leader: Victims = async (cluster) => [await cluster.leader()];
 
@@ -46,11 +45,15 @@ const each =
 
 const everyMember: Victims = (cluster) => Promise.resolve(cluster.names('consensus', 'storage'));
 
+const everybody: Victims = (cluster) => Promise.resolve(cluster.names(...APPS));
+
 function inTurn(names: readonly string[], trial: number): readonly string[] {
   return [names[trial % names.length] as string];
 }
 
 const killed = (restart: 'at-once' | 'when-served'): Fault => ({ kind: 'kill', restart });
+
+const stopped = (forMs: number): Fault => ({ kind: 'stop', forMs });
 
 /** What nobody may notice. */
 const UNNOTICED: Bounds = { gapMsMax: 300, stallMsMax: 300 };
@@ -101,6 +104,20 @@ const kills: readonly Scenario[] = [
     bounds: { gapMsMax: 2 * RESTART_MS_MAX },
     victims: everyMember,
   },
+  {
+    name: 'kill-everything',
+    fault: killed('at-once'),
+    trials: 3,
+    bounds: { gapMsMax: 2 * RESTART_MS_MAX },
+    victims: everybody,
+  },
+  {
+    name: 'kill-leaders',
+    fault: { kind: 'kill-leaders', times: 4 },
+    trials: 6,
+    bounds: { gapMsMax: RESTART_MS_MAX },
+    victims: everyMember,
+  },
 ];
 
 const STOPS: readonly (readonly [string, number, Victims, Bounds])[] = [
@@ -117,10 +134,28 @@ const STOPS: readonly (readonly [string, number, Victims, Bounds])[] = [
 
 const stops: readonly Scenario[] = STOPS.map(([who, forMs, victims, bounds]) => ({
   name: `stop-${who}-${forMs}ms`,
-  fault: { kind: 'stop', forMs },
+  fault: stopped(forMs),
   trials: who === 'leader' || who === 'storage' ? 6 : 3,
   bounds,
   victims,
 }));
 
-export const scenarios: readonly Scenario[] = [...kills, ...stops];
+/** Several nats-servers: who hangs on the one that is hit moves to another. */
+const severalNats: readonly Scenario[] = [killed('when-served'), stopped(5_000)].map((fault) => ({
+  name: `${fault.kind}-nats-of-3`,
+  fault,
+  trials: 6,
+  bounds: { gapMsMax: FAILOVER_MS_MAX },
+  natsServers: 3,
+  victims: each('nats'),
+}));
+
+const storm: Scenario = {
+  name: 'storm',
+  fault: { kind: 'storm', forMs: 10_000 },
+  trials: 10,
+  bounds: { gapMsMax: 3 * RESTART_MS_MAX },
+  victims: everybody,
+};
+
+export const scenarios: readonly Scenario[] = [...kills, ...stops, ...severalNats, storm];

@@ -18,9 +18,17 @@ function report(writeGapMs: number, violations: readonly string[] = []): TrialRe
     seed: 1,
     victims: ['x'],
     operations: 10,
-    figures: { writeGapMs, writeStallMs: 250, readStallMs: 20, unknown: 1, failed: 2 },
+    figures: {
+      writeGapMs,
+      writeGapFrom: 0,
+      writeStallMs: 250,
+      readStallMs: 20,
+      unknown: 1,
+      failed: 2,
+    },
     recoveredMs: 900,
     violations,
+    events: [],
     history: [],
   };
 }

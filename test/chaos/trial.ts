@@ -4,12 +4,11 @@
  * Checked after every one: the history is linearizable; what the retrying clients wrote is there and
  * was applied once; all storages have applied the same; no process ended that was not killed.
  */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '@kvstore/std';
 import { checkLinearizability, describeCheck, eventually, type Operation } from '@kvstore/testing';
-import { askSupervisor } from '../../scripts/cluster/control-socket.ts';
 import type { ClusterProcess } from '../support/cluster-process.ts';
+import { type FaultEvent, inject, type Target } from './faults.ts';
 import type { Scenario } from './scenarios.ts';
 import { type FaultFigures, figuresSince } from './workload/recorder.ts';
 import { Workload } from './workload/workload.ts';
@@ -33,6 +32,7 @@ export interface TrialReport {
   readonly recoveredMs: number;
   /** Each makes the run fail; bounds of time are judged over all trials of a scenario. */
   readonly violations: readonly string[];
+  readonly events: readonly FaultEvent[];
   readonly history: readonly Operation[];
 }
 
@@ -40,14 +40,13 @@ export interface TrialReport {
 const BEFORE_MS_MIN = 300;
 const BEFORE_MS_SPREAD = 300;
 const RECOVERY_MS_MAX = 30_000;
-/** How long what is killed stays dead after everybody was served without it. */
-const DEAD_MS = 700;
 /** Load after the recovery: a member that is back may still disturb. */
 const AFTER_MS = 500;
 
 export async function runTrial(options: TrialOptions): Promise<TrialReport> {
   const { cluster, scenario, trial, seed } = options;
   const violations: string[] = [];
+  const events: FaultEvent[] = [];
   const victims = await scenario.victims(cluster, trial);
   const workload = Workload.start({
     http: cluster.http[0] as string,
@@ -62,8 +61,12 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
     await workload.untilServed(faultAt, RECOVERY_MS_MAX);
     await sleep(BEFORE_MS_MIN + new SeededRandom(seed).below(BEFORE_MS_SPREAD));
     faultAt = recorder.now();
-    await inject(options, victims, workload);
-    await workload.untilServed(recorder.now(), RECOVERY_MS_MAX);
+    const untilServed = () => workload.untilServed(recorder.now(), RECOVERY_MS_MAX);
+    const note: Target['note'] = (action, names) =>
+      events.push({ at: recorder.now(), action, names });
+    const { dataDir } = options;
+    await inject(scenario.fault, { cluster, dataDir, victims, seed, note, untilServed });
+    await untilServed();
     await untilWhole(cluster);
     recoveredAt = recorder.now();
     await sleep(AFTER_MS);
@@ -82,42 +85,9 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
     figures: figuresSince(faultAt, recorder.history),
     recoveredMs: recoveredAt - faultAt,
     violations,
+    events,
     history: recorder.history,
   };
-}
-
-/** Resolves when what was hit runs again. */
-async function inject(
-  { cluster, dataDir, scenario }: TrialOptions,
-  victims: readonly string[],
-  workload: Workload,
-): Promise<void> {
-  const { fault } = scenario;
-  if (fault.kind === 'stop') {
-    const stopped = victims.map((name) => cluster.member(name).pid);
-    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
-    try {
-      await sleep(fault.forMs);
-    } finally {
-      for (const pid of stopped) process.kill(pid, 'SIGCONT');
-    }
-    return;
-  }
-  await cluster.kill(...victims);
-  try {
-    if (fault.restart === 'when-served') {
-      await workload.untilServed(workload.recorder.now(), RECOVERY_MS_MAX);
-      await sleep(DEAD_MS);
-    }
-  } finally {
-    for (const name of victims) await startAgain(dataDir, name);
-  }
-}
-
-/** What `npm run cluster -- start NAME` asks, without the CPU of another Node process. */
-async function startAgain(dataDir: string, name: string): Promise<void> {
-  const reply = await askSupervisor(join(dataDir, 'cluster'), { kind: 'start', name });
-  if (reply?.kind !== 'done') throw new Error(`start ${name}: ${reply?.reason ?? 'no supervisor'}`);
 }
 
 /** Every member takes part again. */

@@ -34,6 +34,7 @@ test('neither reads nor writes without an answer end a gap', () => {
   ];
   expect(figuresSince(11, history)).toEqual({
     writeGapMs: 1_000,
+    writeGapFrom: 10,
     writeStallMs: 560,
     readStallMs: 290,
     unknown: 1,

@@ -32,6 +32,8 @@ function isAnswered({ result }: Operation): boolean {
 export interface FaultFigures {
   /** The longest time between two acknowledged writes of anybody, one of them after the fault. */
   readonly writeGapMs: number;
+  /** When that time began, on the clock of the history. */
+  readonly writeGapFrom: number;
   /** The longest single write that returned after the fault, whatever became of it. */
   readonly writeStallMs: number;
   readonly readStallMs: number;
@@ -46,7 +48,7 @@ export function figuresSince(faultAt: number, history: readonly Operation[]): Fa
   const writes = after.filter(({ kind }) => kind !== 'get');
   const reads = after.filter(({ kind }) => kind === 'get');
   return {
-    writeGapMs: longestGap(faultAt, acknowledgedAt(history)),
+    ...longestGap(faultAt, acknowledgedAt(history)),
     writeStallMs: longest(writes),
     readStallMs: longest(reads),
     unknown: after.filter(({ result }) => result.kind === 'unknown').length,
@@ -62,14 +64,19 @@ function acknowledgedAt(history: readonly Operation[]): readonly number[] {
 }
 
 /** The first gap may begin before the fault; without any write after it there is no end to the gap. */
-function longestGap(faultAt: number, times: readonly number[]): number {
+function longestGap(
+  faultAt: number,
+  times: readonly number[],
+): Pick<FaultFigures, 'writeGapMs' | 'writeGapFrom'> {
   const first = times.findIndex((time) => time >= faultAt);
-  if (first === -1) return Number.POSITIVE_INFINITY;
-  let gap = 0;
+  let longest = { writeGapMs: first === -1 ? Number.POSITIVE_INFINITY : 0, writeGapFrom: faultAt };
+  if (first === -1) return longest;
   for (let at = Math.max(first, 1); at < times.length; at++) {
-    gap = Math.max(gap, (times[at] as number) - (times[at - 1] as number));
+    const writeGapFrom = times[at - 1] as number;
+    const writeGapMs = (times[at] as number) - writeGapFrom;
+    if (writeGapMs > longest.writeGapMs) longest = { writeGapMs, writeGapFrom };
   }
-  return gap;
+  return longest;
 }
 
 function longest(operations: readonly Operation[]): number {

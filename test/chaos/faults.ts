@@ -1,0 +1,126 @@
+/**
+ * How processes are hit, with real signals, and brought back: when `inject` resolves, or rejects,
+ * everything that it hit has been let go on or started again.
+ */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SeededRandom } from '@kvstore/std';
+import { askSupervisor } from '../../scripts/cluster/control-socket.ts';
+import type { ClusterProcess } from '../support/cluster-process.ts';
+
+export type Fault =
+  /** SIGKILL; started again by the launcher at once, or some time after everybody is served. */
+  | { readonly kind: 'kill'; readonly restart: 'at-once' | 'when-served' }
+  /** SIGSTOP, and SIGCONT after so long. */
+  | { readonly kind: 'stop'; readonly forMs: number }
+  /** SIGKILL to whoever leads, started again at once, so many times as soon as there is a leader. */
+  | { readonly kind: 'kill-leaders'; readonly times: number }
+  /** Both signals to random processes for so long, several at a time. */
+  | { readonly kind: 'storm'; readonly forMs: number };
+
+export interface FaultEvent {
+  readonly at: number;
+  readonly action: 'SIGKILL' | 'started' | 'SIGSTOP' | 'SIGCONT';
+  readonly names: readonly string[];
+}
+
+export interface Target {
+  readonly cluster: ClusterProcess;
+  readonly dataDir: string;
+  readonly victims: readonly string[];
+  readonly seed: number;
+  /** Told of everything as it is done; `at` on the clock of the history. */
+  readonly note: (action: FaultEvent['action'], names: readonly string[]) => void;
+  /** Resolves when every client has been answered from now on. */
+  readonly untilServed: () => Promise<void>;
+}
+
+/** How long what is killed stays dead after everybody was served without it. */
+const DEAD_MS = 700;
+const STORM_PAUSE_MS_MAX = 500;
+const STORM_DEAD_MS_MAX = 500;
+const STORM_STOPPED_MS_MAX = 1_500;
+
+export async function inject(fault: Fault, target: Target): Promise<void> {
+  const { cluster, victims } = target;
+  switch (fault.kind) {
+    case 'kill':
+      return killed(target, victims, async () => {
+        if (fault.restart === 'at-once') return;
+        await target.untilServed();
+        await sleep(DEAD_MS);
+      });
+    case 'stop':
+      return stopped(target, victims, fault.forMs);
+    case 'kill-leaders':
+      for (let time = 0; time < fault.times; time++) {
+        await killed(target, [await cluster.leader()], () => Promise.resolve());
+      }
+      return;
+    case 'storm':
+      return storm(target, fault.forMs);
+    default:
+      return fault satisfies never;
+  }
+}
+
+/** Several faults at a time, but only one of each process. */
+async function storm(target: Target, forMs: number): Promise<void> {
+  const random = new SeededRandom(target.seed);
+  const hit = new Map<string, Promise<void>>();
+  const end = performance.now() + forMs;
+  while (performance.now() < end) {
+    const name = target.victims[random.below(target.victims.length)] as string;
+    const kills = random.below(2) === 0;
+    const lasts = random.below(kills ? STORM_DEAD_MS_MAX : STORM_STOPPED_MS_MAX);
+    const pause = random.below(STORM_PAUSE_MS_MAX);
+    if (!hit.has(name)) {
+      const fault = kills
+        ? killed(target, [name], () => sleep(lasts))
+        : stopped(target, [name], lasts);
+      hit.set(
+        name,
+        fault.finally(() => hit.delete(name)),
+      );
+    }
+    await sleep(pause);
+  }
+  await Promise.all(hit.values());
+}
+
+async function stopped(
+  { cluster, note }: Target,
+  names: readonly string[],
+  forMs: number,
+): Promise<void> {
+  const pids = names.map((name) => cluster.member(name).pid);
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  note('SIGSTOP', names);
+  try {
+    await sleep(forMs);
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+    note('SIGCONT', names);
+  }
+}
+
+async function killed(
+  { cluster, dataDir, note }: Target,
+  names: readonly string[],
+  whileDead: () => Promise<void>,
+): Promise<void> {
+  note('SIGKILL', names);
+  await cluster.kill(...names);
+  try {
+    await whileDead();
+  } finally {
+    for (const name of names) await startAgain(dataDir, name);
+    note('started', names);
+  }
+}
+
+/** What `npm run cluster -- start NAME` asks, without the CPU of another Node process. */
+async function startAgain(dataDir: string, name: string): Promise<void> {
+  const reply = await askSupervisor(join(dataDir, 'cluster'), { kind: 'start', name });
+  if (reply?.kind !== 'done') throw new Error(`start ${name}: ${reply?.reason ?? 'no supervisor'}`);
+}
