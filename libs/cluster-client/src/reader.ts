@@ -64,7 +64,8 @@ interface Waiting {
   readonly minRevision: Revision;
   readonly deadlineMs: number;
   readonly settle: (result: GetResult) => void;
-  attempts: number;
+  /** Storages that did not serve it; empty again when none is left. */
+  tried: readonly NodeId[];
   settled: boolean;
 }
 
@@ -76,6 +77,7 @@ const IDLE_SWEEP_MS = 1_000;
 const RETRY_MS = 20;
 const RETRY_AFTER_MS = 1_000;
 const NO_INDEX = logIndex(0);
+const NONE: readonly NodeId[] = [];
 
 export class Reader {
   readonly #options: ReaderOptions;
@@ -127,7 +129,7 @@ export class Reader {
           this.#all.delete(waiting);
           resolve(result);
         },
-        attempts: 0,
+        tried: NONE,
         settled: false,
       };
       this.#all.add(waiting);
@@ -230,9 +232,9 @@ export class Reader {
 
   #sendBatch(reads: readonly Waiting[], minIndex: LogIndex): void {
     const storages = this.#options.routing.storages();
-    const attempt = (reads[0] as Waiting).attempts;
-    const storage = storages[attempt % Math.max(1, storages.length)];
-    for (const read of reads) read.attempts += 1;
+    // Why all of them: what is asked again travels with reads that were asked nowhere yet.
+    const untried = storages.find((each) => !reads.some(({ tried }) => tried.includes(each)));
+    const storage = untried ?? storages[0];
     if (storage === undefined) {
       this.#retryLater(reads);
       return;
@@ -241,8 +243,12 @@ export class Reader {
       (reply) => {
         if (reply === undefined) this.#options.routing.failed(storage);
         else this.#options.routing.answered(storage);
-        if (reply === undefined || reply.status === ReadStatus.behind) this.#retryLater(reads);
-        else if (reply.status === ReadStatus.overloaded) this.#tellAll(reads, overloaded());
+        if (reply === undefined || reply.status === ReadStatus.behind) {
+          for (const read of reads) {
+            read.tried = read.tried.length + 1 < storages.length ? [...read.tried, storage] : NONE;
+          }
+          this.#retryLater(reads);
+        } else if (reply.status === ReadStatus.overloaded) this.#tellAll(reads, overloaded());
         else this.#tell(reads, reply, minIndex);
       },
       (error: unknown) => this.#options.onFatal(error),
