@@ -37,7 +37,7 @@ export interface Target {
 
 /** How long what is killed stays dead after everybody was served without it. */
 const DEAD_MS = 700;
-const STORM_PAUSE_MS_MAX = 500;
+const STORM_PAUSE_MS_MAX = 1_500;
 const STORM_DEAD_MS_MAX = 500;
 const STORM_STOPPED_MS_MAX = 1_500;
 
