@@ -283,6 +283,8 @@ describe('a storage that missed everything', () => {
     let cutBelow = logIndex(1);
     await start({
       jetstream: true,
+      // What is in memory is served from there, whatever the log holds.
+      config: { tailBytesMax: 0 },
       logOf: (log) => cuttable(log, () => cutBelow),
       archiveOf: (node, { dataBus }) => {
         const sender = { role: 'storage', name: node, incarnation: 1 } as const;

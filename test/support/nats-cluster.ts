@@ -7,7 +7,7 @@ import { NatsBus } from '@kvstore/bus';
 import { ClusterClient } from '@kvstore/cluster-client';
 import { type Bus, clusterTagOf, type Lanes, type SenderRole, Subjects } from '@kvstore/contract';
 import { type EntryArchive, Replica } from '@kvstore/replica';
-import { type LogStore, Sequencer } from '@kvstore/sequencer';
+import { type LogStore, Sequencer, type SequencerConfig } from '@kvstore/sequencer';
 import { type NodeId, nodeId, SeededRandom } from '@kvstore/std';
 import {
   eventually,
@@ -24,6 +24,8 @@ export interface NatsClusterOptions {
   readonly jetstream?: boolean;
   /** Where a lane of a process connects; default: to the server. */
   readonly urlOf?: (role: SenderRole, name: string, lane: keyof Lanes) => string | undefined;
+  /** Of the sequencers. */
+  readonly config?: Partial<SequencerConfig>;
   /** What a sequencer uses in place of its log. */
   readonly logOf?: (log: MemoryLogStore) => LogStore;
   readonly archiveOf?: (node: NodeId, lanes: FaultyLanes) => EntryArchive;
@@ -98,6 +100,7 @@ export class NatsCluster {
       log: this.#options.logOf?.(disk.log) ?? disk.log,
       hardStates: disk.hardStates,
       random: new SeededRandom(this.#incarnation),
+      config: this.#options.config ?? {},
     });
     this.#consensus.set(node, { sequencer, lanes, ...disk });
     await sequencer.start(CLUSTER_ID);
