@@ -83,7 +83,7 @@ describe('Memtable', () => {
             .find((other) => compareBytes(other, at) >= 0);
           const prefix = hex(at.subarray(0, prefixLength));
           const shares = next !== undefined && hex(next).startsWith(prefix);
-          expect(hex(memtable.first(at, prefixLength))).toBe(hex(shares ? next : undefined));
+          expect(hex(memtable.first(at, prefixLength, 0))).toBe(hex(shares ? next : undefined));
         }
         const expected = [...model.keys()].sort().map((at) => `${at}=${at}`);
         expect(entries(memtable.ascend(NOTHING))).toEqual(expected);
@@ -91,6 +91,58 @@ describe('Memtable', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  /** Keys of a prefix of 3 bytes with versions of 2, later ones first; other keys have no prefix. */
+  const versionKey = fc
+    .tuple(fc.constantFrom(7, 8), fc.nat(2), fc.nat(2), fc.nat(40))
+    .map(([space, a, b, at]) => Uint8Array.of(space, a, b, 0, 255 - at));
+  const versionPrefix = (at: Uint8Array): number => (at[0] === 7 ? 3 : 0);
+
+  test('with filter prefixes it agrees with a sorted map after every step', () => {
+    const step = fc.tuple(versionKey, fc.constantFrom('put', 'delete', 'find', 'first'));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const memtable = new Memtable(versionPrefix);
+        const model = new Map<string, Stored>();
+        for (const [at, what] of steps) {
+          if (what === 'put' || what === 'delete') {
+            const value = what === 'put' ? at : TOMBSTONE;
+            memtable.put(at, value);
+            model.set(hex(at), value);
+          } else if (what === 'find') {
+            expect(hex(memtable.find(at))).toBe(hex(model.get(hex(at))));
+          } else {
+            const prefix = hex(at.subarray(0, 3));
+            const next = [...model.keys()].sort().find((other) => other >= hex(at));
+            const expected = next?.startsWith(prefix) === true ? model.get(next) : undefined;
+            expect(hex(memtable.first(at, 3, versionPrefix(at)))).toBe(hex(expected));
+          }
+        }
+        const sorted = [...model.keys()].sort().map((at) => `${at}=${hex(model.get(at))}`);
+        expect(entries(memtable.ascend(NOTHING))).toEqual(sorted);
+        expect(entries(memtable.descend(undefined))).toEqual(sorted.reverse());
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('more prefixes than the index first has room for, each with later versions, are found', () => {
+    const memtable = new Memtable((at) => at.length - 1);
+    const at = (number: number, version: number): Uint8Array =>
+      Uint8Array.of(number >>> 16, (number >>> 8) & 0xff, number & 0xff, 255 - version);
+    const prefixes = 20_000;
+    for (let version = 0; version < 3; version++) {
+      for (let i = 0; i < prefixes; i++) memtable.put(at(i, version), Uint8Array.of(version));
+    }
+    for (let i = 0; i < prefixes; i++) {
+      expect(hex(memtable.first(at(i, 255), 3, 3))).toBe('02');
+      expect(hex(memtable.first(at(i, 1), 3, 3))).toBe('01');
+    }
+    expect(memtable.first(at(prefixes, 255), 3, 3)).toBeUndefined();
+    const keys = entries(memtable.ascend(NOTHING));
+    expect(keys).toHaveLength(3 * prefixes);
+    expect(keys).toEqual([...keys].sort());
   });
 
   test('interleaved ascending, descending and random runs keep one order', () => {

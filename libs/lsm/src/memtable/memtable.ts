@@ -14,14 +14,16 @@
  * link ever names; 0 ends a list.
  *
  * Ascending runs of keys (counters, change records) are inserted in constant time: for each of 16
- * leading key bytes a "finger" remembers the path of the last insertion (as RocksDB's hints do), and so
- * is an insertion right behind a search by `first`, such as a key's next version.
+ * leading key bytes a "finger" remembers the path of the last insertion (as RocksDB's hints do).
+ * The first key of every filter prefix is found by a hash index, and a key right before it (a user
+ * key's next version) is inserted there: three in four have one level and need no search at all.
  */
 import { assert, SeededRandom } from '@kvstore/std';
 import type { Cursor, Layer } from '../cursor.ts';
 import { KEY_BYTES_MAX, TOMBSTONE, type FilterPrefixLength, type Stored } from '../stored.ts';
 import { Arena, CHUNK_WORDS_LOG2, WORD_MASK } from './arena.ts';
 import { MemtableCursor } from './memtable-cursor.ts';
+import { PrefixIndex } from './prefix-index.ts';
 
 const HEIGHT_MAX = 12;
 /** One node in four is also on the next level. */
@@ -53,6 +55,7 @@ export class Memtable implements Layer {
   readonly #values: Arena;
   readonly #filterPrefixLength: FilterPrefixLength;
   readonly #random = new SeededRandom(0x6d65_6d74);
+  readonly #index = new PrefixIndex();
   readonly #fingers = new Int32Array(FINGERS * HEIGHT_MAX);
   #height = 1;
   #entries = 0;
@@ -107,28 +110,23 @@ export class Memtable implements Layer {
   put(key: Uint8Array, value: Stored): void {
     assert(!this.#shared, 'write to a sealed memtable');
     assert(key.length <= KEY_BYTES_MAX, 'key too long');
-    const finger = fingerOf(key);
-    this.#startSearch(key);
-    const found = this.#seekByFinger(finger);
-    const exists = found !== END && this.#compare(found) === 0;
-    const node = exists ? found : this.#insert(key, finger);
-    this.#setValue(node, value);
+    this.#setValue(this.#findOrInsert(key), value);
     this.#bytes = this.#nodes.usedBytes + this.#values.usedBytes;
   }
 
   find(key: Uint8Array): Stored | undefined {
     this.#startSearch(key);
-    const node = this.#seekAtOrAfter();
+    const node = this.#firstAtOrAfter(this.#filterPrefixLength(key));
     return node !== END && this.#compare(node) === 0 ? this.valueOf(node) : undefined;
   }
 
   /**
-   * The value of the first key at or after `from` that shares its first `prefixLength` bytes. Moves
-   * the finger there: who then inserts right before that key has found the place already.
+   * The value of the first key at or after `from` that shares its first `prefixLength` bytes.
+   * `filterPrefix`: the length of the filter prefix of `from` when it lies within these bytes, else 0.
    */
-  first(from: Uint8Array, prefixLength: number): Stored | undefined {
+  first(from: Uint8Array, prefixLength: number, filterPrefix: number): Stored | undefined {
     this.#startSearch(from);
-    const node = this.#seekByFinger(fingerOf(from));
+    const node = this.#firstAtOrAfter(filterPrefix);
     return node !== END && this.#sharesPrefix(node, prefixLength) ? this.valueOf(node) : undefined;
   }
 
@@ -175,10 +173,73 @@ export class Memtable implements Layer {
     return this.#word(node, FILTER_PREFIX);
   }
 
-  #insert(key: Uint8Array, finger: number): number {
-    const height = this.#randomHeight();
+  // --- search and insertion -----------------------------------------------------------------------
+
+  /**
+   * The first node at or after the searched key; with a filter prefix of the key, 0 also when the
+   * first one has another prefix.
+   */
+  #firstAtOrAfter(filterPrefix: number): number {
+    if (filterPrefix === 0) return this.#seekAtOrAfter();
+    const first = this.#firstOfPrefix(this.#hashOf(filterPrefix), filterPrefix);
+    if (first === END) return this.#index.complete ? END : this.#seekAtOrAfter();
+    return this.#compare(first) <= 0 ? first : this.#seekAtOrAfter();
+  }
+
+  #firstOfPrefix(hash: number, length: number): number {
+    return this.#index.find(
+      hash,
+      (node) => this.filterPrefixLengthOf(node) === length && this.#sharesPrefix(node, length),
+    );
+  }
+
+  #findOrInsert(key: Uint8Array): number {
+    this.#startSearch(key);
     const filterPrefix = this.#filterPrefixLength(key);
     assert(filterPrefix >= 0 && filterPrefix <= key.length, 'filter prefix outside its key');
+    if (filterPrefix === 0) return this.#findOrInsertByFinger(key, filterPrefix);
+    const hash = this.#hashOf(filterPrefix);
+    const first = this.#firstOfPrefix(hash, filterPrefix);
+    const order = first === END ? 1 : this.#compare(first);
+    if (order === 0) return first;
+    if (order < 0) {
+      const node = this.#insertBefore(first, key, filterPrefix);
+      this.#index.replace(hash, first, node);
+      return node;
+    }
+    const entries = this.#entries;
+    const node = this.#findOrInsertByFinger(key, filterPrefix);
+    if (first === END && this.#entries > entries) this.#index.add(hash, node);
+    return node;
+  }
+
+  #findOrInsertByFinger(key: Uint8Array, filterPrefix: number): number {
+    const finger = fingerOf(key);
+    const found = this.#seekByFinger(finger);
+    if (found !== END && this.#compare(found) === 0) return found;
+    const height = this.#randomHeight();
+    const node = this.#create(key, filterPrefix, height);
+    this.#join(node, height, finger);
+    return node;
+  }
+
+  /** The searched key is the last one before the node `after`. */
+  #insertBefore(after: number, key: Uint8Array, filterPrefix: number): number {
+    const before = this.#word(after, PREVIOUS);
+    assert(before === HEAD || this.#compare(before) > 0, 'a filter prefix within another one');
+    const height = this.#randomHeight();
+    const node = this.#create(key, filterPrefix, height);
+    if (height === 1) {
+      this.#linkIn(node, before, after);
+    } else {
+      const finger = fingerOf(key);
+      this.#descendTo(this.#fingers, finger);
+      this.#join(node, height, finger);
+    }
+    return node;
+  }
+
+  #create(key: Uint8Array, filterPrefix: number, height: number): number {
     const node = COLD_WORDS + this.#nodes.allocate((COLD_WORDS + LINKS + height) * 4 + key.length);
     const words = this.#nodes.words[node >>> CHUNK_WORDS_LOG2] as Int32Array;
     const at = node & WORD_MASK;
@@ -187,7 +248,6 @@ export class Memtable implements Layer {
     words[at + VALUE_LENGTH] = TOMBSTONE_LENGTH;
     const bytes = this.#nodes.bytes[node >>> CHUNK_WORDS_LOG2] as Uint8Array;
     bytes.set(key, (at + LINKS + height) << 2);
-    this.#join(node, height, finger);
     this.#entries += 1;
     return node;
   }
@@ -202,14 +262,22 @@ export class Memtable implements Layer {
         before = after;
         after = this.#link(before, level);
       }
-      this.#setWord(node, LINKS + level, after);
-      this.#setWord(before, LINKS + level, node);
       if (level === 0) {
-        this.#setWord(node, PREVIOUS, before);
-        if (after !== END) this.#setWord(after, PREVIOUS, node);
+        this.#linkIn(node, before, after);
+      } else {
+        this.#setWord(node, LINKS + level, after);
+        this.#setWord(before, LINKS + level, node);
       }
       this.#fingers[finger + level] = node;
     }
+  }
+
+  /** On level 0, between two neighbours. */
+  #linkIn(node: number, before: number, after: number): void {
+    this.#setWord(node, LINKS, after);
+    this.#setWord(node, PREVIOUS, before);
+    this.#setWord(before, LINKS, node);
+    if (after !== END) this.#setWord(after, PREVIOUS, node);
   }
 
   #setValue(node: number, value: Stored): void {
@@ -301,6 +369,22 @@ export class Memtable implements Layer {
       if (difference !== 0) return difference;
     }
     return this.#searchLength - keyLength;
+  }
+
+  /** Of the first `length` bytes of the searched key; all bits depend on all bytes. */
+  #hashOf(length: number): number {
+    const search = this.#search;
+    let hash = length;
+    for (let word = 0; word < length >>> 2; word++) {
+      hash = Math.imul(hash ^ (search[word] as number), 0x9e37_79b1);
+      hash ^= hash >>> 15;
+    }
+    for (let i = length & ~3; i < length; i++) {
+      hash = Math.imul(hash ^ (this.#searchBytes[i] as number), 0x85eb_ca6b);
+      hash ^= hash >>> 13;
+    }
+    hash = Math.imul(hash, 0xc2b2_ae35);
+    return hash ^ (hash >>> 16);
   }
 
   #sharesPrefix(node: number, length: number): boolean {

@@ -75,15 +75,15 @@ export class SuperVersion {
    * `filterPrefix`: of `from`, 0 without one.
    */
   newest(from: Uint8Array, prefixLength: number, filterPrefix: number): Stored | undefined {
-    const active = this.active.first(from, prefixLength);
+    const within = filterPrefix <= prefixLength ? filterPrefix : 0;
+    const active = this.active.first(from, prefixLength, within);
     if (active !== undefined) return active;
     for (const memtable of this.sealed) {
-      const stored = memtable.first(from, prefixLength);
+      const stored = memtable.first(from, prefixLength, within);
       if (stored !== undefined) return stored;
     }
     if (this.segments.length === 0) return undefined;
-    const filtered = filterPrefix > 0 && filterPrefix <= prefixLength;
-    const prefix = filtered ? hashPrefix(from, filterPrefix) : undefined;
+    const prefix = within > 0 ? hashPrefix(from, within) : undefined;
     const to = prefixEnd(from, prefixLength);
     for (const segment of this.segments) {
       if (!segment.overlaps(from, to)) continue;

@@ -1,0 +1,27 @@
+import { PrefixIndex } from './prefix-index.ts';
+
+test('prefixes under one hash are told apart, and beyond a probe the index is incomplete', () => {
+  const index = new PrefixIndex();
+  const hash = 0x1234_5678;
+  for (let node = 1; node <= 16; node++) index.add(hash, node);
+  for (let node = 1; node <= 16; node++) {
+    expect(index.find(hash, (candidate) => candidate === node)).toBe(node);
+  }
+  expect(index.complete).toBe(true);
+  index.add(hash, 17);
+  expect(index.complete).toBe(false);
+  expect(index.find(hash, (candidate) => candidate === 17)).toBe(0);
+  expect(index.find(hash, (candidate) => candidate === 16)).toBe(16);
+});
+
+test('it grows, and what was replaced is found in its place', () => {
+  const index = new PrefixIndex();
+  const hashOf = (node: number): number => Math.imul(node, 0x9e37_79b1);
+  for (let node = 1; node <= 5_000; node++) index.add(hashOf(node), node);
+  for (let node = 1; node <= 5_000; node += 2) index.replace(hashOf(node), node, node + 10_000);
+  for (let node = 1; node <= 5_000; node++) {
+    const expected = node % 2 === 1 ? node + 10_000 : node;
+    expect(index.find(hashOf(node), (candidate) => candidate === expected)).toBe(expected);
+  }
+  expect(index.complete).toBe(true);
+});
