@@ -1,0 +1,169 @@
+/**
+ * Faults of a real cluster that need somebody with every right at NATS, or a gateway that repeats old
+ * batches: a storage killed before it has flushed, the log's stream deleted, no quorum.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import type { ServiceError } from '@grpc/grpc-js';
+import type { NatsBus } from '@kvstore/bus';
+import { logStreamName } from '@kvstore/contract';
+import { encodeUtf8, type NodeId } from '@kvstore/std';
+import { eventually } from '@kvstore/testing';
+import { errorDetails, GrpcTestClient } from '../../apps/gateway/test-support/grpc-client.ts';
+import { ClusterProcess, killLeftoverClusters } from '../support/cluster-process.ts';
+import { Counter } from '../support/counter.ts';
+import { becomeAdmin } from '../support/nats-admin.ts';
+import { put } from '../support/put-request.ts';
+import { RawGateway } from '../support/raw-gateway.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+jest.setTimeout(120_000);
+
+let directory: ReturnType<typeof temporaryDirectory>;
+let cluster: ClusterProcess;
+let admin: NatsBus;
+let counter: Counter;
+
+beforeAll(async () => {
+  directory = temporaryDirectory();
+  cluster = await ClusterProcess.start({
+    dataDir: directory.path,
+    args: ['--no-restart'],
+    env: { KVSTORE_MEMTABLE_SIZE: '1MB' },
+  });
+  admin = await becomeAdmin(cluster, directory.path);
+  counter = new Counter(cluster);
+  await counter.advance();
+});
+afterAll(async () => {
+  await admin.close();
+  await killLeftoverClusters();
+  directory.remove();
+});
+
+function allRun(): void {
+  const states = cluster.file.processes.map(({ name, state }) => `${name} ${state}`);
+  expect(states.filter((each) => !each.endsWith('running'))).toEqual([]);
+}
+
+async function metric(name: string, pattern: RegExp): Promise<number> {
+  const response = await fetch(cluster.member(name).metrics as string);
+  return Number(pattern.exec(await response.text())?.[1] ?? NaN);
+}
+
+test('batches from before and after a flush are answered from the session table when storages were killed', async () => {
+  const secret = encodeUtf8(readFileSync(join(directory.path, 'cluster-secret'), 'utf8'));
+  const identity = { cluster: 'dev', group: 'g0', secret };
+  const nodes = ['node-1', 'node-2', 'node-3'] as unknown as NodeId[];
+  const gateway = new RawGateway({ bus: admin, identity, nodes });
+  gateway.leader = cluster.member(await cluster.leader()).node as NodeId;
+  const session = await gateway.register();
+  const flushed = put('flushed', 'once');
+  const first = await gateway.decide(session, 1, flushed);
+  expect(first).toMatchObject({ kind: 'put', version: 1 });
+  for (let i = 2; i < 14; i++) {
+    await gateway.decide(session, i, put('bulk', 'x'.repeat(200_000)));
+  }
+  const durableIndex = (name: string): Promise<number> =>
+    metric(name, /^kvstore_storage_durable_index\{[^}]*\} (\d+)/m);
+  const storages = cluster.names('storage');
+  await eventually('all have flushed', async () =>
+    (await Promise.all(storages.map(durableIndex))).every((index) => index > 0),
+  );
+  const unflushed = put('unflushed', 'once');
+  const second = await gateway.decide(session, 14, unflushed);
+  const { index } = await cluster.untilEqual();
+  for (const name of storages) expect(await durableIndex(name)).toBeLessThan(index);
+
+  await cluster.kill(...storages);
+  await cluster.startAgain(...storages);
+  await cluster.untilReady();
+  for (const home of nodes) {
+    gateway.home = home;
+    expect(await gateway.decide(session, 1, flushed)).toEqual(first);
+    expect(await gateway.decide(session, 14, unflushed)).toEqual(second);
+  }
+  await cluster.untilEqual();
+  for (const key of ['flushed', 'unflushed']) {
+    const response = await fetch(`${cluster.http[0]}/api/v1/keys/${key}`);
+    expect(response.headers.get('kv-version')).toBe('1');
+  }
+});
+
+test('the stream of the log deleted under load is written anew in the next epoch, and nothing else notices', async () => {
+  const manager = await jetstreamManager(admin.connection, { checkAPI: false });
+  const nameOf = (epoch: number): string => logStreamName('dev', 'g0', epoch);
+  const lastSequence = async (epoch: number): Promise<number> => {
+    try {
+      return (await manager.streams.info(nameOf(epoch))).state.last_seq;
+    } catch {
+      return 0;
+    }
+  };
+  await counter.advance();
+  await eventually('archived', async () => (await lastSequence(1)) > 0);
+  const work = counter.advanceDuring(
+    (async () => {
+      await manager.streams.delete(nameOf(1));
+      await eventually('a new stream', async () => (await lastSequence(2)) > 1, 40_000);
+    })(),
+  );
+  await work;
+  expect(counter.value).toBeGreaterThan(20);
+  await counter.advance();
+  const leader = await cluster.leader();
+  await eventually(
+    'all archived again',
+    async () => (await metric(leader, /^kvstore_event_log_lag_entries\{[^}]*\} (\d+)/m)) === 0,
+  );
+  expect(await lastSequence(1)).toBe(0);
+  await cluster.untilEqual();
+  allRun();
+});
+
+test('without a quorum writes end inside their deadlines, eventual reads answer, and it recovers by itself', async () => {
+  await counter.advance(1);
+  const leader = await cluster.leader();
+  const names = [leader, cluster.names('consensus').find((name) => name !== leader) as string];
+  const [http] = cluster.http;
+  const [grpcAddress] = cluster.grpc;
+  const grpc = new GrpcTestClient(Number(grpcAddress?.split(':').at(-1)));
+  await cluster.kill(...names);
+
+  const started = performance.now();
+  const rest = Array.from({ length: 4 }, async (_, i) => {
+    const put = await fetch(`${http}/api/v1/keys/q${i}?timeout=1500ms`, {
+      method: 'PUT',
+      body: 'x',
+    });
+    return { status: put.status, code: ((await put.json()) as { code: string }).code };
+  });
+  const viaGrpc = grpc
+    .call('Put', { key: 'q', value: Buffer.from('x') }, { deadline: new Date(Date.now() + 3_000) })
+    .then(
+      () => ({ status: 0, code: 'OK' }),
+      (error: ServiceError) => ({ status: error.code, code: errorDetails(error).reason }),
+    );
+  const read = await fetch(`${http}/api/v1/keys/${counter.key}?consistency=eventual`);
+  expect(await read.text()).toBe(String(counter.value));
+  expect(performance.now() - started).toBeLessThan(1_000);
+  for (const answer of await Promise.all(rest)) {
+    expect([
+      { status: 503, code: 'NO_LEADER' },
+      { status: 504, code: 'COMMIT_UNKNOWN' },
+    ]).toContainEqual(answer);
+  }
+  expect(performance.now() - started).toBeLessThan(2_000);
+  expect([
+    { status: 14, code: 'NO_LEADER' },
+    { status: 2, code: 'COMMIT_UNKNOWN' },
+  ]).toContainEqual(await viaGrpc);
+  grpc.close();
+
+  await cluster.startAgain(...names);
+  await counter.advance();
+  await cluster.untilReady();
+  await cluster.untilEqual();
+  allRun();
+});
