@@ -18,7 +18,9 @@ export async function becomeAdmin(cluster: ClusterProcess, dataDir: string): Pro
   await cluster.kill('nats-1');
   await cluster.startAgain('nats-1');
   const servers = cluster.file.nats.map(({ url }) => url);
-  const bus = await NatsBus.connect({ servers, name: 'admin', inboxPrefix: '_INBOX', ...ADMIN });
+  // Why this inbox: the services may answer a gateway and nobody else.
+  const inboxPrefix = 'kv.dev.inbox.gateway.raw';
+  const bus = await NatsBus.connect({ servers, name: 'admin', inboxPrefix, ...ADMIN });
   await cluster.untilReady();
   return bus;
 }

@@ -240,6 +240,11 @@ export class Replica {
     return !this.#stopped && !this.#foreign && this.#clusterTag !== undefined;
   }
 
+  /** Beacons go out on the other lane, also when nobody can ask this storage anything. */
+  get #canBeAsked(): boolean {
+    return this.#serves && this.#options.lanes.data.status === 'connected';
+  }
+
   #isOurs(clusterTag: number, leader: string): boolean {
     if (this.#clusterTag === undefined) {
       this.#clusterTag = clusterTag;
@@ -433,7 +438,7 @@ export class Replica {
   /** An idle storage tells less often that it is there. */
   #publishNews(): void {
     const { applied, durable } = this.#options.store;
-    const news = `${applied.index} ${durable.index} ${this.#serves}`;
+    const news = `${applied.index} ${durable.index} ${this.#canBeAsked}`;
     if (news === this.#told && this.#sameBeaconsSkipped < SAME_BEACONS_SKIPPED_MAX) {
       this.#sameBeaconsSkipped += 1;
       return;
@@ -450,8 +455,7 @@ export class Replica {
       durable: store.durable.index,
       chain: store.applied.chain,
       nextDue: this.#stateMachine.nextDue,
-      // Why the lane: beacons go out on the other one, and nobody can ask this storage anything.
-      healthy: this.#serves && lanes.data.status === 'connected',
+      healthy: this.#canBeAsked,
       wallMs: clock.wallMs(),
     };
     lanes.control.publish(
