@@ -78,7 +78,7 @@ test('batches from before and after a flush are answered from the session table 
 
   await cluster.kill(...storages);
   await cluster.startAgain(...storages);
-  await cluster.untilReady();
+  await cluster.untilEqual();
   for (const home of nodes) {
     gateway.home = home;
     expect(await gateway.decide(session, 1, flushed)).toEqual(first);
