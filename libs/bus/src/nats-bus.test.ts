@@ -175,6 +175,24 @@ describe('a lost connection', () => {
     await eventually('delivered', () => texts.length === 1);
   });
 
+  test('is looked for at another server first: the one that froze would cost a dial', async () => {
+    const proxies = [await TcpProxy.start(server.port), await TcpProxy.start(server.port)];
+    const servers = proxies.map(({ url }) => url);
+    const [frozen] = proxies as [TcpProxy, TcpProxy];
+    const address = new URL(frozen.url).host;
+    const all = await Promise.all(Array.from({ length: 12 }, () => connect('', { servers })));
+    const there = all.map(({ bus }) => bus).filter((bus) => bus.server.address === address);
+    expect(there.length).toBeGreaterThan(0);
+    const start = performance.now();
+    // A server that was dialled just before is left out by the library itself.
+    await eventually('the dials are long past', () => performance.now() - start > 500);
+    frozen.blackHole();
+    for (const bus of there) bus.reconnect();
+    const ms = await msUntil('connected', () => there.every((bus) => bus.status === 'connected'));
+    expect(ms).toBeLessThan(1_000);
+    for (const bus of there) expect(bus.server.address).not.toBe(address);
+  });
+
   test('is given up by reconnect at once, and requests under way with it', async () => {
     const { bus, events } = await connect();
     bus.subscribe('silent', () => undefined);

@@ -15,6 +15,7 @@ import {
   type NatsConnection,
   type NatsConnectionImpl,
   parseSemVer,
+  type Server,
   type ServerInfo,
   type Transport,
 } from 'nats';
@@ -177,12 +178,18 @@ function connectionOptions(options: NatsConnectOptions): ConnectionOptions {
     timeout: DIAL_TIMEOUT_MS,
     maxReconnectAttempts: -1,
     reconnectDelayHandler: reconnectWait,
+    reconnectToServer: longestAgo,
     ignoreAuthErrorAbort: true,
     pingInterval: NEVER_MS,
     noAsyncTraces: true,
     // Why: a look-up of the library cannot be ended; that of the socket ends with it.
     resolve: false,
   };
+}
+
+/** Why: the library's own order may begin with the server that was just lost, frozen as it is. */
+function longestAgo(servers: readonly Server[]): Server {
+  return servers.reduce((first, each) => (each.lastConnect < first.lastConnect ? each : first));
 }
 
 function reconnectWait(): number {
