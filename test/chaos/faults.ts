@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '@kvstore/std';
+import { eventually } from '@kvstore/testing';
 import { askSupervisor } from '../../scripts/cluster/control-socket.ts';
 import type { ClusterProcess } from '../support/cluster-process.ts';
 
@@ -42,7 +43,7 @@ const STORM_DEAD_MS_MAX = 500;
 const STORM_STOPPED_MS_MAX = 1_500;
 
 export async function inject(fault: Fault, target: Target): Promise<void> {
-  const { cluster, victims } = target;
+  const { victims } = target;
   switch (fault.kind) {
     case 'kill':
       return killed(target, victims, async () => {
@@ -53,8 +54,10 @@ export async function inject(fault: Fault, target: Target): Promise<void> {
     case 'stop':
       return stopped(target, victims, fault.forMs);
     case 'kill-leaders':
-      for (let time = 0; time < fault.times; time++) {
-        await killed(target, [await cluster.leader()], () => Promise.resolve());
+      for (let time = 0, term = 0; time < fault.times; time++) {
+        const leader = await leaderAfter(target, term);
+        term = leader.term;
+        await killed(target, [leader.name], () => Promise.resolve());
       }
       return;
     case 'storm':
@@ -62,6 +65,23 @@ export async function inject(fault: Fault, target: Target): Promise<void> {
     default:
       return fault satisfies never;
   }
+}
+
+/** Why by term: for an election timeout the others still name the leader that was killed. */
+async function leaderAfter(
+  { cluster }: Target,
+  term: number,
+): Promise<{ readonly name: string; readonly term: number }> {
+  let found = { name: '', term: 0 };
+  await eventually('a leader of a newer term', async () => {
+    const [group] = (await cluster.status()).groups;
+    const member = cluster.file.processes.find(
+      ({ app, node }) => app === 'consensus' && node === group?.leader,
+    );
+    found = { name: member?.name ?? '', term: group?.term ?? 0 };
+    return found.name !== '' && found.term > term;
+  });
+  return found;
 }
 
 /** Several faults at a time, but only one of each process. */
