@@ -37,6 +37,7 @@ import {
   unfitness,
 } from './nats-connect.ts';
 import { Liveness } from './nats-liveness.ts';
+import { NatsPublisher } from './nats-publisher.ts';
 import { NatsRequests } from './nats-requests.ts';
 
 export type BusEvent =
@@ -96,6 +97,7 @@ export class NatsBus implements Bus {
   };
   readonly #onEvent: (event: BusEvent) => void;
   readonly #requests: NatsRequests;
+  readonly #publisher: NatsPublisher;
   readonly #liveness: Liveness;
   /** Subscriptions that the server refused: asked for again with the next connection. */
   readonly #forbidden = new Set<Subscribed>();
@@ -111,6 +113,7 @@ export class NatsBus implements Bus {
     this.#onEvent = options.onEvent ?? ignore;
     this.#server = serverInfoOf(connection);
     this.#requests = new NatsRequests(createInbox(options.inboxPrefix));
+    this.#publisher = new NatsPublisher(connection);
     this.#liveness = new Liveness(connection, () => this.reconnect());
     const socket = socketOf(connection);
     assert(socket !== undefined, 'a new connection has a socket');
@@ -148,17 +151,11 @@ export class NatsBus implements Bus {
   }
 
   publish(subject: string, payload: Uint8Array): boolean {
-    if (!this.#hasRoomFor(payload)) return false;
-    this.connection.publish(subject, payload);
-    return true;
+    return this.#send(subject, '', payload);
   }
 
   request(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    return this.#requests.open(subject, timeoutMs, (reply) => {
-      if (!this.#hasRoomFor(payload)) return false;
-      this.connection.publish(subject, payload, { reply });
-      return true;
-    });
+    return this.#requests.open(subject, timeoutMs, (reply) => this.#send(subject, reply, payload));
   }
 
   subscribe(subject: string, handler: Handler): BusSubscription {
@@ -193,12 +190,16 @@ export class NatsBus implements Bus {
     return this.#closing;
   }
 
-  #hasRoomFor(payload: Uint8Array): boolean {
+  #send(subject: string, reply: string, payload: Uint8Array): boolean {
     assert(payload.length <= Limits.frameBytesMax, 'a payload fits one frame');
     const socket = this.#socket;
-    const takes = socket?.writable === true && !this.#isFull(socket, payload.length);
-    this.#counters[takes ? 'published' : 'dropped'] += 1;
-    return takes;
+    if (socket?.writable !== true || this.#isFull(socket, payload.length)) {
+      this.#counters.dropped += 1;
+      return false;
+    }
+    this.#counters.published += 1;
+    this.#publisher.publish(socket, subject, reply, payload);
+    return true;
   }
 
   #isFull(socket: Socket, more: number): boolean {
@@ -227,7 +228,7 @@ export class NatsBus implements Bus {
     this.#counters.delivered += 1;
     const reply = message.reply ?? '';
     const respond =
-      reply === '' ? ignore : (answer: Uint8Array): void => this.#respond(reply, answer);
+      reply === '' ? ignore : (answer: Uint8Array): void => void this.#send(reply, '', answer);
     try {
       handler({ subject, payload: message.data, respond });
     } catch (error) {
@@ -236,10 +237,6 @@ export class NatsBus implements Bus {
         throw error;
       });
     }
-  }
-
-  #respond(reply: string, answer: Uint8Array): void {
-    if (this.#hasRoomFor(answer)) this.connection.publish(reply, answer);
   }
 
   async #follow(): Promise<void> {

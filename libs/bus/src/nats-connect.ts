@@ -119,6 +119,13 @@ export function socketOf(connection: NatsConnection): Socket | undefined {
   return (protocolOf(connection).transport as Transport & { readonly socket?: Socket }).socket;
 }
 
+/** Hands what the library still holds back to its socket. */
+export function flushPending(connection: NatsConnection): void {
+  const protocol = protocolOf(connection);
+  if (protocol.outbound.length() === 0) return;
+  (protocol as unknown as { flushPending(): void }).flushPending();
+}
+
 /** Ends a dial that may be under way: closing a connection leaves its socket open. */
 export function discardDial(connection: NatsConnection): void {
   protocolOf(connection).transport.discard();

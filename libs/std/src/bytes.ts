@@ -122,6 +122,13 @@ export class ByteWriter {
     return bytes;
   }
 
+  /** A copy of the bytes; the writer starts again empty and keeps its buffer. */
+  finishCopy(): Uint8Array {
+    const bytes = this.#bytes.slice(0, this.#length);
+    this.#length = 0;
+    return bytes;
+  }
+
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;

@@ -127,7 +127,8 @@ export function busConformance(name: string, make: () => Promise<BusPair> | BusP
       for (const text of ['one', 'two', 'three']) a.publish('x', Buffer.from(text));
       a.publish('end', X);
       await end;
-      expect(seen).toEqual(['first', 'one', 'two', 'three']);
+      expect(seen.filter((text) => text === 'first')).toHaveLength(1);
+      expect(seen.filter((text) => text !== 'first')).toEqual(['one', 'two', 'three']);
     });
 
     test('who subscribes while a message is delivered gets the later ones only', async () => {

@@ -58,6 +58,6 @@ export class BlockWriter {
     this.#writer.u32(this.#restarts.length);
     this.#restarts = [];
     this.#entries = 0;
-    return this.#writer.finish();
+    return this.#writer.finishCopy();
   }
 }
