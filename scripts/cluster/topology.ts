@@ -3,6 +3,7 @@
  * arguments it gets. node-i is the member that consensus-i and storage-i make up.
  */
 import type { BusIdentity } from '@kvstore/contract';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ClusterOptions, Environment } from './arguments.ts';
 import type { ClusterDirectory } from './cluster-directory.ts';
@@ -76,7 +77,11 @@ function natsPlan(name: string, { options, directory, environment }: TopologyInp
     name,
     app: App.nats,
     node: null,
-    environment: { ...inherited(environment), KVSTORE_DATA_DIR: options.dataDir },
+    environment: {
+      ...inherited(environment),
+      KVSTORE_DATA_DIR: options.dataDir,
+      GOMAXPROCS: environment['GOMAXPROCS'] ?? String(NATS_THREADS),
+    },
     arguments: ['-c', directory.natsConfig(name)],
     metrics: null,
     log: directory.log(name),
@@ -154,6 +159,12 @@ function clusterSecret(
   if (set.length > 0) return Object.fromEntries(set);
   return { KVSTORE_CLUSTER_SECRET_FILE: directory.clusterSecret() };
 }
+
+/**
+ * Half of this machine: the services need the other half, and threads of nats-server that wake each
+ * other on two cores cost more than they do.
+ */
+const NATS_THREADS = Math.max(1, Math.floor(availableParallelism() / 2));
 
 function inherited(environment: Environment): Record<string, string> {
   return Object.fromEntries(

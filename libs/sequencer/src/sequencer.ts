@@ -77,6 +77,10 @@ export interface SequencerConfig {
   readonly queueBytesMax: number;
   readonly uncommittedBytesMax: number;
   readonly inflightBytesMax: number;
+  /**
+   * Of settled entries in memory. Small, so that they die young: bodies that survive two collections
+   * are freed by collections of the whole heap only.
+   */
   readonly tailBytesMax: number;
   /** Entries that the median voting storage may be behind the commit index. */
   readonly unappliedEntriesMax: number;
@@ -93,7 +97,7 @@ export const defaultSequencerConfig: SequencerConfig = {
   queueBytesMax: 16 * 1024 * 1024,
   uncommittedBytesMax: 16 * 1024 * 1024,
   inflightBytesMax: 4 * 1024 * 1024,
-  tailBytesMax: 8 * 1024 * 1024,
+  tailBytesMax: 1024 * 1024,
   unappliedEntriesMax: 10_000,
   pullBytesMax: Limits.entryBytesMax,
 };
