@@ -176,6 +176,15 @@ export class MemoryDisk implements Disk {
     this.#syncFails = true;
   }
 
+  /** Paths of all files, sorted. */
+  files(): readonly string[] {
+    const paths: string[] = [];
+    for (const [directory, { names }] of this.#directories) {
+      for (const name of names.keys()) paths.push(directory === '' ? name : `${directory}/${name}`);
+    }
+    return paths.sort();
+  }
+
   /** Contents as seen, for tests that damage or compare files. */
   peek(path: string): Uint8Array {
     const inode = this.#inode(path);

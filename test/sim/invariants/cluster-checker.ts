@@ -1,0 +1,167 @@
+/**
+ * Watches a whole simulated cluster and checks its invariants: the witness of its processes, the tap of
+ * its network, and a look at a consensus after each of its events.
+ */
+import { FrameKind } from '@kvstore/contract';
+import type { LsmEngine } from '@kvstore/lsm';
+import { LogError, type Sequencer } from '@kvstore/sequencer';
+import { DiskError, type LogPosition, type NodeId, term } from '@kvstore/std';
+import { decodeMessage } from '../../../libs/sequencer/src/raft-codec.ts';
+import type { Scheduler } from '../world/scheduler.ts';
+import type { SimCluster } from '../world/sim-cluster.ts';
+import type { NetworkTap } from '../world/sim-network.ts';
+import type { SimOptions } from '../world/sim-options.ts';
+import { SimProcess } from '../world/sim-process.ts';
+import type { StoreWitness } from '../world/watched-stores.ts';
+import type { ClusterWitness } from '../world/witness.ts';
+import { CommitInvariants } from './commit-invariants.ts';
+import { ElectionInvariants } from './election-invariants.ts';
+import { peekFrame } from './frame-bytes.ts';
+import { Ghost, NodeLog } from './ghost.ts';
+import { InvariantViolation, type Ledger } from './ledger.ts';
+import { LogInvariants } from './log-invariants.ts';
+import { ServiceInvariants } from './service-invariants.ts';
+import { StorageInvariants } from './storage-invariants.ts';
+
+export interface Teller {
+  (who: string, what: string, detail: string): void;
+}
+
+export class ClusterChecker implements ClusterWitness, NetworkTap {
+  readonly ghost = new Ghost();
+  readonly storages: StorageInvariants;
+  readonly #ledger: Ledger;
+  readonly #scheduler: Scheduler;
+  readonly #tell: Teller;
+  readonly #logs: LogInvariants;
+  readonly #elections: ElectionInvariants;
+  readonly #commits: CommitInvariants;
+  readonly #services: ServiceInvariants;
+  #cluster: SimCluster | undefined;
+  /** Told when a process is dead. */
+  onDied: (process: SimProcess) => void = () => undefined;
+
+  constructor(options: SimOptions, scheduler: Scheduler, ledger: Ledger, tell: Teller) {
+    this.#ledger = ledger;
+    this.#scheduler = scheduler;
+    this.#tell = tell;
+    const bytesMax = options.sequencer.uncommittedBytesMax ?? 0;
+    this.#logs = new LogInvariants(this.ghost, ledger, bytesMax);
+    this.#elections = new ElectionInvariants(this.ghost, ledger);
+    this.#commits = new CommitInvariants(this.ghost, ledger, this.#logs, this.#elections);
+    this.#services = new ServiceInvariants(this.ghost, ledger);
+    this.storages = new StorageInvariants(this.ghost, ledger);
+  }
+
+  watch(cluster: SimCluster): void {
+    this.#cluster = cluster;
+    for (const node of cluster.nodeIds) {
+      this.ghost.logs.set(node, new NodeLog(node, { term: term(0), vote: undefined }));
+    }
+    cluster.network.tap = this;
+    this.#scheduler.afterEvent = (process) => {
+      if (process instanceof SimProcess) this.#look(process, true);
+    };
+  }
+
+  // --- the processes ----------------------------------------------------------------------------
+
+  spawned(process: SimProcess): void {
+    this.#tell(process.address, 'start', `incarnation ${process.incarnation}`);
+  }
+
+  consensusStarting(node: NodeId): StoreWitness {
+    this.#commits.restarted(node);
+    this.#elections.restarted(node);
+    return this.#logs.witness(node);
+  }
+
+  consensusStarted(node: NodeId, _process: SimProcess, sequencer: Sequencer): void {
+    const { last, cut } = sequencer.log.recovered;
+    this.#tell(
+      `consensus/${node}`,
+      'recovered',
+      `last ${last.index}/${last.term}${cut ? ', tail cut' : ''}`,
+    );
+  }
+
+  storageStarting(node: NodeId, durable: LogPosition): void {
+    this.storages.starting(node, durable);
+  }
+
+  applied(node: NodeId, store: LsmEngine): void {
+    this.storages.applied(node, store);
+  }
+
+  notice(node: NodeId, kind: string): void {
+    this.#tell(`consensus/${node}`, 'notice', kind);
+  }
+
+  died(process: SimProcess): void {
+    this.onDied(process);
+  }
+
+  powerLost(): void {}
+
+  /** What was injected may stop a process; anything else that does is a bug. */
+  stopped(process: SimProcess, error: unknown): void {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    this.#tell(process.address, 'stopped', text);
+    const node = this.#cluster?.nodes.find(({ id }) => id === process.machine);
+    const isDamaged = node?.damaged === true && process.role === 'consensus';
+    const isSync =
+      (error instanceof LogError && error.code === 'FSYNC_FAILED') ||
+      (error instanceof DiskError && error.code === 'IO');
+    if (isSync) {
+      this.#ledger.expect('I29', isDamaged, () => `${process.address} stops: ${text}`);
+    } else if (error instanceof LogError) {
+      this.#ledger.expect('I28', isDamaged, () => `${process.address} stops: ${text}`);
+    } else {
+      const stack = error instanceof Error ? (error.stack ?? text) : text;
+      this.#scheduler.fail(
+        new InvariantViolation('assertion', `${process.address} stops: ${stack}`),
+      );
+    }
+  }
+
+  // --- the network ------------------------------------------------------------------------------
+
+  sent(from: SimProcess, payload: Uint8Array, exchange: string | undefined): void {
+    const frame = peekFrame(payload);
+    if (frame.kind === FrameKind.raft) {
+      const { message } = decodeMessage(frame.body);
+      this.#elections.sent(message);
+      return;
+    }
+    // Why: what this event has committed so far is served within it.
+    this.#look(from, false);
+    this.#services.sent(from, frame, exchange, this.#commitIndexOf(from));
+  }
+
+  delivered(to: SimProcess, payload: Uint8Array): void {
+    if (payload[1] !== FrameKind.raft) return;
+    const { message } = decodeMessage(peekFrame(payload).body);
+    this.#elections.delivered(message);
+    const isAnswer = message.kind === 'append-response' || message.kind === 'heartbeat-response';
+    if (isAnswer) this.#commits.heard(to.machine as NodeId, message.from, this.#scheduler.nowMs);
+  }
+
+  #commitIndexOf(process: SimProcess): number {
+    if (process.role !== 'consensus') return 0;
+    const node = this.#cluster?.nodes.find(({ id }) => id === process.machine);
+    return node?.sequencer?.status().commitIndex ?? 0;
+  }
+
+  #look(process: SimProcess, settled: boolean): void {
+    if (process.role !== 'consensus') return;
+    const node = this.#cluster?.nodes.find(({ id }) => id === process.machine);
+    const status = node?.consensus === process ? node.sequencer?.status() : undefined;
+    if (status === undefined) return;
+    if (!this.#commits.look(process, status, this.#scheduler.nowMs, settled)) return;
+    this.#tell(
+      process.address,
+      status.role,
+      `term ${status.term} commit ${status.commitIndex} durable ${status.durableIndex} last ${status.lastIndex}`,
+    );
+  }
+}

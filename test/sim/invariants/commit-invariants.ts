@@ -1,0 +1,178 @@
+/**
+ * What a replica calls committed, looked at after every event of its process (I1, I3, I6, I7, I8, I10,
+ * I11, I12, I24). The entries that leaders commit are the ghost's committed log.
+ */
+import type { ConsensusStatus } from '@kvstore/contract';
+import type { Entry } from '@kvstore/raft';
+import { type NodeId, term as asTerm } from '@kvstore/std';
+import type { SimProcess } from '../world/sim-process.ts';
+import type { ElectionInvariants } from './election-invariants.ts';
+import type { Ghost } from './ghost.ts';
+import type { Ledger } from './ledger.ts';
+import type { LogInvariants } from './log-invariants.ts';
+
+/** Two election timeouts of 300 ms on a clock that is 10 % slow, and what a turn may take. */
+const CONTACT_MS_MAX = 900;
+
+interface Seen {
+  status: ConsensusStatus;
+  readonly matches: Map<string, number>;
+  readonly contactMs: Map<string, number>;
+}
+
+export class CommitInvariants {
+  readonly #ghost: Ghost;
+  readonly #ledger: Ledger;
+  readonly #logs: LogInvariants;
+  readonly #elections: ElectionInvariants;
+  readonly #seen = new Map<NodeId, Seen>();
+  readonly #checkedCommit = new Map<NodeId, number>();
+
+  constructor(ghost: Ghost, ledger: Ledger, logs: LogInvariants, elections: ElectionInvariants) {
+    this.#ghost = ghost;
+    this.#ledger = ledger;
+    this.#logs = logs;
+    this.#elections = elections;
+  }
+
+  /** Forgets what the last incarnation had in memory. */
+  restarted(node: NodeId): void {
+    this.#seen.delete(node);
+    this.#checkedCommit.delete(node);
+    this.#logs.leading.delete(node);
+  }
+
+  /** An answer of the current term arrived at a leader. */
+  heard(node: NodeId, from: NodeId, nowMs: number): void {
+    this.#seen.get(node)?.contactMs.set(from, nowMs);
+  }
+
+  /** Returns whether something changed. `settled`: the event is over, nothing is half done. */
+  look(process: SimProcess, status: ConsensusStatus, nowMs: number, settled: boolean): boolean {
+    const node = process.machine as NodeId;
+    const seen = this.#seen.get(node);
+    const before = seen?.status;
+    const role = status.role === 'leader';
+    const isNew = before?.term !== status.term || before.role !== status.role;
+    if (before !== undefined) this.#checkForward(node, before, status);
+    if (role && isNew) this.#elected(node, status);
+    if (!role) this.#logs.leading.delete(node);
+    const current = this.#remember(node, seen, status, isNew, nowMs);
+    if (role) this.#checkMatches(node, current, status);
+    if (role) this.#checkContact(process, current, status, nowMs);
+    if (role) this.#committed(node, status);
+    else if (settled) this.#followed(node, status);
+    return isNew || status.commitIndex !== before.commitIndex;
+  }
+
+  #remember(
+    node: NodeId,
+    seen: Seen | undefined,
+    status: ConsensusStatus,
+    isNew: boolean,
+    nowMs: number,
+  ): Seen {
+    if (seen !== undefined && !isNew) {
+      seen.status = status;
+      return seen;
+    }
+    const contactMs = new Map<string, number>();
+    for (const { node: peer } of status.progress) contactMs.set(peer, nowMs);
+    const fresh = { status, matches: new Map<string, number>(), contactMs };
+    this.#seen.set(node, fresh);
+    return fresh;
+  }
+
+  #checkForward(node: NodeId, before: ConsensusStatus, now: ConsensusStatus): void {
+    const isForward = now.term >= before.term && now.commitIndex >= before.commitIndex;
+    this.#ledger.expect('I3', isForward, () => {
+      return `${node} goes from term ${before.term}, commit ${before.commitIndex} to ${now.term}, ${now.commitIndex}`;
+    });
+  }
+
+  #elected(node: NodeId, { term }: ConsensusStatus): void {
+    this.#elections.leads(node, asTerm(term));
+    this.#logs.leading.set(node, term);
+    const log = this.#ghost.logOf(node);
+    const newest = this.#ghost.newestCommittedBefore(term);
+    const isComplete = newest === undefined || log.at(newest.index)?.chain === newest.chain;
+    this.#ledger.expect('I6', isComplete, () => {
+      return `${node} leads term ${term} without the committed entry ${newest?.index} of term ${newest?.term}`;
+    });
+  }
+
+  #checkMatches(node: NodeId, { matches }: Seen, { progress, term }: ConsensusStatus): void {
+    for (const { node: follower, matchIndex } of progress) {
+      const before = matches.get(follower) ?? 0;
+      if (before === matchIndex) continue;
+      matches.set(follower, matchIndex);
+      this.#ledger.expect('I12', matchIndex > before, () => {
+        return `${node} takes its match of ${follower} back from ${before} to ${matchIndex}`;
+      });
+      const known =
+        follower === node
+          ? this.#ghost.logOf(node).durableIndex
+          : this.#elections.acknowledged(follower as NodeId, asTerm(term));
+      this.#ledger.expect(follower === node ? 'I10' : 'I12', matchIndex <= known, () => {
+        return `${node} counts ${follower} up to ${matchIndex}, which has acknowledged ${known}`;
+      });
+    }
+  }
+
+  #checkContact(
+    process: SimProcess,
+    { contactMs }: Seen,
+    status: ConsensusStatus,
+    nowMs: number,
+  ): void {
+    if (status.progress.length < 2) return;
+    const resumedMs = process.pausedUntilUs / 1000;
+    let near = 0;
+    for (const { node } of status.progress) {
+      const atMs = Math.max(resumedMs, contactMs.get(node) ?? 0);
+      if (node === process.machine || nowMs - atMs <= CONTACT_MS_MAX) near += 1;
+    }
+    this.#ledger.expect('I24', near >= this.#ghost.majority, () => {
+      return `${process.machine} still leads term ${status.term} and has heard ${near} of ${status.progress.length} nodes lately`;
+    });
+  }
+
+  #committed(node: NodeId, { term, commitIndex }: ConsensusStatus): void {
+    const { committed } = this.#ghost;
+    const from = this.#checkedCommit.get(node) ?? 0;
+    if (commitIndex <= from) return;
+    const log = this.#ghost.logOf(node);
+    for (let index = committed.length + 1; index <= commitIndex; index++) {
+      const entry = log.at(index);
+      if (entry !== undefined) this.#ghost.commit(entry, term);
+    }
+    this.#checkCommitted(node, from, commitIndex);
+    const newest = committed[commitIndex - 1] as Entry;
+    this.#ledger.expect('I11', newest.term === term, () => {
+      return `${node} commits entry ${commitIndex} of term ${newest.term} in term ${term}`;
+    });
+    const copies = this.#ghost.durableOn(newest);
+    this.#ledger.expect('I8', copies >= this.#ghost.majority, () => {
+      return `${node} commits entry ${commitIndex}, durable on ${copies} nodes`;
+    });
+  }
+
+  /** The store of a follower lags behind its core while a term or vote waits for the disk. */
+  #followed(node: NodeId, { commitIndex }: ConsensusStatus): void {
+    const from = this.#checkedCommit.get(node) ?? 0;
+    const log = this.#ghost.logOf(node);
+    if (commitIndex <= from || log.hardState !== log.durableHardState) return;
+    this.#checkCommitted(node, from, commitIndex);
+  }
+
+  #checkCommitted(node: NodeId, from: number, to: number): void {
+    const log = this.#ghost.logOf(node);
+    for (let index = from + 1; index <= to; index++) {
+      const [entry, known] = [log.at(index), this.#ghost.committed[index - 1]];
+      this.#ledger.expect('I7', entry !== undefined && known?.chain === entry.chain, () => {
+        return `${node} commits entry ${index} of term ${entry?.term}, committed is one of term ${known?.term}`;
+      });
+    }
+    this.#checkedCommit.set(node, to);
+  }
+}

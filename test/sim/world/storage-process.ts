@@ -1,0 +1,67 @@
+/** One incarnation of a storage: the real replica over the real engine on simulated files. */
+import type { Lanes } from '@kvstore/contract';
+import { clusterTagOf } from '@kvstore/contract';
+import { lsmConfig, LsmEngine } from '@kvstore/lsm';
+import { Replica } from '@kvstore/replica';
+import { filterPrefixLength } from '@kvstore/state-machine';
+import type { NodeId } from '@kvstore/std';
+import { CLUSTER_ID, IDENTITY, labelOf } from './identity.ts';
+import type { SimProcess } from './sim-process.ts';
+import type { SimStorageFiles } from './sim-storage-files.ts';
+
+export interface StorageOptions {
+  readonly process: SimProcess;
+  readonly node: NodeId;
+  readonly nodes: readonly NodeId[];
+  readonly lanes: Lanes;
+  readonly files: SimStorageFiles;
+  readonly memtableBytes: number;
+  readonly numMemtables: number;
+  /** Called when an entry has been applied, with the engine between two entries. */
+  readonly onApplied: (store: LsmEngine) => void;
+  readonly onFatal: (error: unknown) => void;
+}
+
+export interface StorageProcess {
+  readonly replica: Replica;
+  readonly store: LsmEngine;
+}
+
+export async function startStorage(options: StorageOptions): Promise<StorageProcess> {
+  const { process, node, nodes, lanes, files, onApplied, onFatal } = options;
+  const { segments, manifest, recovered } = files.mount(process);
+  const store = await LsmEngine.open({
+    segments,
+    manifest,
+    recovered,
+    filterPrefixLength,
+    onFatal,
+    timers: process.timers,
+    label: labelOf(node),
+    config: lsmConfig({
+      memtableBytes: options.memtableBytes,
+      numMemtables: options.numMemtables,
+      blockBytes: 1024,
+      memtableAgeMs: 2000,
+    }),
+  });
+  const endEntry = store.endEntry.bind(store);
+  store.endEntry = (position, logBytes) => {
+    endEntry(position, logBytes);
+    onApplied(store);
+  };
+  const replica = new Replica({
+    ...IDENTITY,
+    node,
+    lanes,
+    store,
+    onFatal,
+    incarnation: process.incarnation,
+    clusterTag: clusterTagOf(CLUSTER_ID),
+    consensusNodes: [node, ...nodes.filter((other) => other !== node)],
+    clock: process.clock,
+    timers: process.timers,
+  });
+  replica.start();
+  return { replica, store };
+}

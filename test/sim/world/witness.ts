@@ -1,0 +1,22 @@
+/** What a simulated cluster tells whoever checks its invariants. */
+import type { LsmEngine } from '@kvstore/lsm';
+import type { Sequencer } from '@kvstore/sequencer';
+import type { LogPosition, NodeId } from '@kvstore/std';
+import type { SimProcess } from './sim-process.ts';
+import type { StoreWitness } from './watched-stores.ts';
+
+export interface ClusterWitness {
+  spawned(process: SimProcess): void;
+  /** The witness of the stores of this incarnation. */
+  consensusStarting(node: NodeId, process: SimProcess, voters: number): StoreWitness;
+  consensusStarted(node: NodeId, process: SimProcess, sequencer: Sequencer): void;
+  storageStarting(node: NodeId, durable: LogPosition): void;
+  /** An entry was applied; the engine is between two entries. */
+  applied(node: NodeId, store: LsmEngine): void;
+  notice(node: NodeId, kind: string): void;
+  /** A process stopped by itself. */
+  stopped(process: SimProcess, error: unknown): void;
+  died(process: SimProcess): void;
+  /** Of a node: what was not durable may be gone. */
+  powerLost(node: NodeId): void;
+}
