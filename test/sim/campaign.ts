@@ -31,6 +31,8 @@ export interface Totals {
 export interface Failure {
   readonly seed: number;
   readonly violation: InvariantViolation;
+  /** Of the violation: errors lose it in JSON. */
+  readonly message: string;
   readonly command: string;
 }
 
@@ -80,11 +82,17 @@ function describe(
   progress: (line: string) => void,
 ): Failure {
   if (log || violation.invariant === 'determinism' || mutant !== undefined) {
-    return { seed, violation, command: commandOf(seed, reduction, mutant) };
+    const { message } = violation;
+    return { seed, violation, message, command: commandOf(seed, reduction, mutant) };
   }
   progress(`seed ${seed} fails: ${violation.message.split('\n')[0]}; making it smaller`);
   const smaller = shrink(seed, reduction, violation);
-  return { seed, violation, command: commandOf(seed, smaller, mutant) };
+  return {
+    seed,
+    violation,
+    message: violation.message,
+    command: commandOf(seed, smaller, mutant),
+  };
 }
 
 function emptyTotals(): Totals {

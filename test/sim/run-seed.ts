@@ -53,7 +53,7 @@ class SeedRun {
   readonly #options: SimOptions;
   readonly #scheduler = new Scheduler();
   readonly #atlas = new FaultAtlas();
-  readonly #ledger = new Ledger();
+  readonly #ledger = new Ledger((violation) => this.#scheduler.fail(violation));
   readonly #checker: ClusterChecker;
   readonly #cluster: SimCluster;
   readonly #clients: WorkloadRunner;
@@ -64,7 +64,7 @@ class SeedRun {
     const tell = (who: string, what: string, detail: string): void => {
       log(this.#scheduler.nowMs, who, what, detail);
     };
-    this.#checker = new ClusterChecker(options, this.#scheduler, this.#ledger, tell);
+    this.#checker = new ClusterChecker(options, this.#scheduler, this.#ledger, this.#atlas, tell);
     this.#cluster = new SimCluster(this.#scheduler, options, this.#atlas, this.#checker);
     this.#checker.watch(this.#cluster);
     this.#clients = new WorkloadRunner(this.#scheduler, this.#cluster, options);

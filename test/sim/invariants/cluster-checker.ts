@@ -7,6 +7,7 @@ import type { LsmEngine } from '@kvstore/lsm';
 import { LogError, type Sequencer } from '@kvstore/sequencer';
 import { DiskError, type LogPosition, type NodeId, term } from '@kvstore/std';
 import { decodeMessage } from '../../../libs/sequencer/src/raft-codec.ts';
+import type { FaultAtlas } from '../world/fault-atlas.ts';
 import type { Scheduler } from '../world/scheduler.ts';
 import type { SimCluster } from '../world/sim-cluster.ts';
 import type { NetworkTap } from '../world/sim-network.ts';
@@ -38,10 +39,18 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
   readonly #commits: CommitInvariants;
   readonly #services: ServiceInvariants;
   #cluster: SimCluster | undefined;
+  /** Nodes whose disk is full, and whether one stopped for that. */
+  readonly #full = new Map<NodeId, boolean>();
   /** Told when a process is dead. */
   onDied: (process: SimProcess) => void = () => undefined;
 
-  constructor(options: SimOptions, scheduler: Scheduler, ledger: Ledger, tell: Teller) {
+  constructor(
+    options: SimOptions,
+    scheduler: Scheduler,
+    ledger: Ledger,
+    atlas: FaultAtlas,
+    tell: Teller,
+  ) {
     this.#ledger = ledger;
     this.#scheduler = scheduler;
     this.#tell = tell;
@@ -49,7 +58,7 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     this.#logs = new LogInvariants(this.ghost, ledger, bytesMax);
     this.#elections = new ElectionInvariants(this.ghost, ledger);
     this.#commits = new CommitInvariants(this.ghost, ledger, this.#logs, this.#elections);
-    this.#services = new ServiceInvariants(this.ghost, ledger);
+    this.#services = new ServiceInvariants(this.ghost, ledger, atlas);
     this.storages = new StorageInvariants(this.ghost, ledger);
   }
 
@@ -101,13 +110,23 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     this.onDied(process);
   }
 
-  powerLost(): void {}
+  diskFilled(node: NodeId): void {
+    this.#full.set(node, false);
+  }
+
+  diskFreed(node: NodeId): void {
+    const hasStopped = this.#full.get(node);
+    if (hasStopped === undefined) return;
+    this.#full.delete(node);
+    this.#ledger.expect('I30', !hasStopped, () => `${node} stopped because its disk was full`);
+  }
 
   /** What was injected may stop a process; anything else that does is a bug. */
   stopped(process: SimProcess, error: unknown): void {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     this.#tell(process.address, 'stopped', text);
     const node = this.#cluster?.nodes.find(({ id }) => id === process.machine);
+    if (text.includes('space')) this.#full.set(process.machine as NodeId, true);
     const isDamaged = node?.damaged === true && process.role === 'consensus';
     const isSync =
       (error instanceof LogError && error.code === 'FSYNC_FAILED') ||
@@ -116,7 +135,7 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
       this.#ledger.expect('I29', isDamaged, () => `${process.address} stops: ${text}`);
     } else if (error instanceof LogError) {
       this.#ledger.expect('I28', isDamaged, () => `${process.address} stops: ${text}`);
-    } else {
+    } else if (!(error instanceof InvariantViolation)) {
       const stack = error instanceof Error ? (error.stack ?? text) : text;
       this.#scheduler.fail(
         new InvariantViolation('assertion', `${process.address} stops: ${stack}`),

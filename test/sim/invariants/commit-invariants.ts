@@ -18,6 +18,8 @@ interface Seen {
   status: ConsensusStatus;
   readonly matches: Map<string, number>;
   readonly contactMs: Map<string, number>;
+  /** When the disk of the leader was last seen to make progress, or had nothing to do. */
+  diskMs: number;
 }
 
 export class CommitInvariants {
@@ -55,11 +57,13 @@ export class CommitInvariants {
     const role = status.role === 'leader';
     const isNew = before?.term !== status.term || before.role !== status.role;
     if (before !== undefined) this.#checkForward(node, before, status);
+    if (status.role === 'candidate') this.#ghost.termsBegun.add(asTerm(status.term));
     if (role && isNew) this.#elected(node, status);
     if (!role) this.#logs.leading.delete(node);
     const current = this.#remember(node, seen, status, isNew, nowMs);
     if (role) this.#checkMatches(node, current, status);
     if (role) this.#checkContact(process, current, status, nowMs);
+    if (role) this.#checkDisk(process, current, before, nowMs);
     if (role) this.#committed(node, status);
     else if (settled) this.#followed(node, status);
     return isNew || status.commitIndex !== before.commitIndex;
@@ -78,7 +82,7 @@ export class CommitInvariants {
     }
     const contactMs = new Map<string, number>();
     for (const { node: peer } of status.progress) contactMs.set(peer, nowMs);
-    const fresh = { status, matches: new Map<string, number>(), contactMs };
+    const fresh = { status, matches: new Map<string, number>(), contactMs, diskMs: nowMs };
     this.#seen.set(node, fresh);
     return fresh;
   }
@@ -154,6 +158,22 @@ export class CommitInvariants {
     const copies = this.#ghost.durableOn(newest);
     this.#ledger.expect('I8', copies >= this.#ghost.majority, () => {
       return `${node} commits entry ${commitIndex}, durable on ${copies} nodes`;
+    });
+  }
+
+  #checkDisk(
+    process: SimProcess,
+    seen: Seen,
+    before: ConsensusStatus | undefined,
+    nowMs: number,
+  ): void {
+    const { durableIndex, lastIndex, term, progress } = seen.status;
+    if (progress.length < 2) return;
+    const isIdle = durableIndex === lastIndex || before?.lastIndex === before?.durableIndex;
+    if (isIdle || durableIndex !== before?.durableIndex) seen.diskMs = nowMs;
+    const sinceMs = Math.max(seen.diskMs, process.pausedUntilUs / 1000);
+    this.#ledger.expect('I31', nowMs - sinceMs <= CONTACT_MS_MAX, () => {
+      return `${process.machine} leads term ${term}, and its disk stands at ${durableIndex} of ${lastIndex} for ${Math.floor(nowMs - sinceMs)} ms`;
     });
   }
 

@@ -98,6 +98,8 @@ export class Ghost {
   readonly committedIn: number[] = [];
   /** Of every term in which somebody acted as leader. */
   readonly leaders = new Map<Term, NodeId>();
+  /** Terms in which some node has stood for election. */
+  readonly termsBegun = new Set<Term>();
   /** Index of the newest entry that anybody outside was told to be committed. */
   acknowledgedIndex = 0;
 

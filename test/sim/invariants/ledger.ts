@@ -28,6 +28,7 @@ export const INVARIANTS = {
   I28: 'nothing durable is lost by a crash; damage is refused, never taken for a torn tail',
   I29: 'after a failed fsync the process stops',
   I30: 'a full disk is an answer, never a stop',
+  I31: 'a leader whose disk stands still gives its leadership up',
   I32: 'what a leader holds in memory is bounded',
   S1: 'only committed entries are served, and none above the own commit index',
   S2: 'a mark names what is committed',
@@ -45,7 +46,6 @@ export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
   I22: 'configuration in snapshots: neither exists yet',
   I25: 'priorities: not built yet',
   I26: 'snapshots between storages: not built yet',
-  I31: 'a leader with a stalled disk: commits go on through the others, see docs/simulation.md',
   I33: 'watch: not built yet',
   I34: 'backup and point-in-time recovery: not built yet',
 };
@@ -61,9 +61,14 @@ export class InvariantViolation extends Error {
 }
 
 export class Ledger {
+  readonly #onViolation: (violation: InvariantViolation) => void;
   readonly #counts = new Map<InvariantId, number>(
     (Object.keys(INVARIANTS) as InvariantId[]).map((id) => [id, 0]),
   );
+
+  constructor(onViolation: (violation: InvariantViolation) => void) {
+    this.#onViolation = onViolation;
+  }
 
   get counts(): ReadonlyMap<InvariantId, number> {
     return this.#counts;
@@ -72,6 +77,10 @@ export class Ledger {
   /** Counts the check; throws when it does not hold. */
   expect(id: InvariantId, holds: boolean, detail: () => string): void {
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
-    if (!holds) throw new InvariantViolation(id, detail());
+    if (holds) return;
+    const violation = new InvariantViolation(id, detail());
+    // Why both: the code under simulation may catch what is thrown into it.
+    this.#onViolation(violation);
+    throw violation;
   }
 }

@@ -105,6 +105,11 @@ export class LogInvariants {
     this.#ledger.expect('I3', state.term >= log.hardState.term, () => {
       return `${log.node} saves ${show(state)} after ${show(log.hardState)}`;
     });
+    // A term begins with somebody who stands for election in it: a pre-vote alone begins none.
+    if (state.vote === log.node) this.#ghost.termsBegun.add(state.term);
+    this.#ledger.expect('I23', this.#ghost.termsBegun.has(state.term), () => {
+      return `${log.node} saves ${show(state)}, a term in which nobody stands for election`;
+    });
     log.hardState = state;
   }
 }

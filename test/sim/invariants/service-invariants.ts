@@ -10,7 +10,9 @@ import {
   decodeReadIndexReply,
   FrameKind,
   type LogEntry,
+  RefusalReason,
 } from '@kvstore/contract';
+import { type FaultAtlas, FaultClass } from '../world/fault-atlas.ts';
 import type { SimProcess } from '../world/sim-process.ts';
 import type { PeekedFrame } from './frame-bytes.ts';
 import type { Ghost } from './ghost.ts';
@@ -19,10 +21,12 @@ import type { Ledger } from './ledger.ts';
 export class ServiceInvariants {
   readonly #ghost: Ghost;
   readonly #ledger: Ledger;
+  readonly #atlas: FaultAtlas;
   /** What was acknowledged when a read index was asked for. */
   readonly #askedAt = new Map<string, number>();
 
-  constructor(ghost: Ghost, ledger: Ledger) {
+  constructor(ghost: Ghost, ledger: Ledger, atlas: FaultAtlas) {
+    this.#atlas = atlas;
     this.#ghost = ghost;
     this.#ledger = ledger;
   }
@@ -75,6 +79,9 @@ export class ServiceInvariants {
 
   #answered(from: SimProcess, body: Uint8Array): void {
     const reply = decodeProposeReply(body);
+    if (reply.kind === 'refused' && reply.reason === RefusalReason.diskFull) {
+      this.#atlas.count(FaultClass.diskFullRefusal);
+    }
     if (reply.kind !== 'committed') return;
     this.#ledger.expect('I15', reply.index <= this.#ghost.committed.length, () => {
       return `${from.machine} acknowledges entry ${reply.index}, which is not committed`;

@@ -28,6 +28,7 @@ export const FaultClass = {
   diskStall: 'disk stalled',
   syncError: 'sync failed',
   diskFull: 'disk full',
+  diskFullRefusal: 'write refused for a full disk',
   bitFlip: 'bits flipped in a file',
   flushSlow: 'flush of a storage slow',
   flushError: 'flush of a storage failed',

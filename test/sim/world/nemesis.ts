@@ -90,6 +90,7 @@ export class Nemesis {
     network.faults = CALM;
     network.unblockAll();
     for (const node of nodes) {
+      this.#cluster.freeDisk(node);
       node.disk.heal();
       node.files.faults = CALM_FLUSH;
       this.#cluster.startConsensus(node);
@@ -223,7 +224,7 @@ export class Nemesis {
     const forUs = dice.below(dice.chance(0.3) ? 3_000_000 : 600_000);
     this.#atlas.count(FaultClass.pause);
     this.#tell(`pause ${process.address} for ${Math.floor(forUs / 1000)} ms`);
-    process.pausedUntilUs = this.#scheduler.nowUs + forUs;
+    process.pausedUntilUs = Math.max(process.pausedUntilUs, this.#scheduler.nowUs + forUs);
   }
 
   // --- disks ------------------------------------------------------------------------------------
@@ -246,13 +247,11 @@ export class Nemesis {
   }
 
   #fillDisk(dice: Dice): void {
-    const { disk, id } = dice.pick(this.#cluster.nodes);
+    const node = dice.pick(this.#cluster.nodes);
     this.#atlas.count(FaultClass.diskFull);
-    this.#tell(`disk of ${id} is full`);
-    disk.setSpace(dice.below(20_000));
-    this.#scheduler.schedule(dice.below(1_500_000), undefined, () => {
-      disk.setSpace(Number.POSITIVE_INFINITY);
-    });
+    this.#tell(`disk of ${node.id} is full`);
+    this.#cluster.fillDisk(node, dice.below(20_000));
+    this.#scheduler.schedule(dice.below(2_500_000), undefined, () => this.#cluster.freeDisk(node));
   }
 
   /** Rot is found when a file is read: at the next start. */

@@ -199,7 +199,16 @@ export class SimCluster {
     }
     node.disk.powerLost(this.#dice.random, unsynced);
     node.files.died();
-    this.#witness.powerLost(node.id);
+  }
+
+  fillDisk({ id, disk }: SimNode, bytesLeft: number): void {
+    disk.setSpace(bytesLeft);
+    this.#witness.diskFilled(id);
+  }
+
+  freeDisk({ id, disk }: SimNode): void {
+    disk.setSpace(Number.POSITIVE_INFINITY);
+    this.#witness.diskFreed(id);
   }
 
   #buried(process: SimProcess): void {

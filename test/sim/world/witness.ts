@@ -17,6 +17,7 @@ export interface ClusterWitness {
   /** A process stopped by itself. */
   stopped(process: SimProcess, error: unknown): void;
   died(process: SimProcess): void;
-  /** Of a node: what was not durable may be gone. */
-  powerLost(node: NodeId): void;
+  diskFilled(node: NodeId): void;
+  /** There is space again. */
+  diskFreed(node: NodeId): void;
 }

@@ -1,0 +1,199 @@
+/** Seeded bugs of the consensus core. */
+import type { Edit, Mutant } from './mutant.ts';
+
+const inRaft = (file: string, find: string, replace: string): Edit => ({
+  file: `libs/raft/src/${file}.ts`,
+  find,
+  replace,
+});
+
+export const RAFT_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'M2',
+    title: 'a vote is answered before it is durable',
+    edits: [
+      inRaft(
+        'raft-node',
+        'if (this.#hardState.isVoteDurable) this.#answerVote(request.from, true);',
+        'if (request.term > 0) this.#answerVote(request.from, true);',
+      ),
+    ],
+  },
+  {
+    id: 'M4',
+    title: 'the vote is forgotten when a candidate steps down in its term',
+    edits: [
+      inRaft(
+        'raft-node',
+        'const isFree = vote === undefined && this.#leader === undefined;',
+        'const isFree = (vote === undefined || vote === this.#config.id) && this.#leader === undefined && this.#role === Role.follower;',
+      ),
+      inRaft('hard-state-cell', "assert(vote === undefined, 'a second vote in one term');", ''),
+    ],
+  },
+  {
+    id: 'M5',
+    title: 'logs are compared by index before term',
+    edits: [
+      inRaft(
+        'raft-log',
+        'if (lastTerm !== this.#last.term) return lastTerm > this.#last.term;\n    return lastIndex >= this.#last.index;',
+        'if (lastIndex !== this.#last.index) return lastIndex > this.#last.index;\n    return lastTerm >= this.#last.term;',
+      ),
+    ],
+  },
+  {
+    id: 'M6',
+    title: 'entries of older terms are committed by counting',
+    edits: [inRaft('leadership', '&& this.#log.termAt(reached) === this.#term', '')],
+  },
+  {
+    id: 'M7',
+    title: 'the leader counts itself before its own fsync',
+    edits: [
+      inRaft(
+        'leadership',
+        'this.#followers.get(voter)?.matchIndex ?? this.#log.durableIndex',
+        'this.#followers.get(voter)?.matchIndex ?? this.#log.last.index',
+      ),
+    ],
+  },
+  {
+    id: 'M8',
+    title: 'a follower acknowledges before its fsync',
+    edits: [
+      inRaft(
+        'raft-node',
+        'if (this.#hardState.isTermDurable && matchIndex <= this.#log.durableIndex) {',
+        'if (this.#hardState.isTermDurable) {',
+      ),
+    ],
+  },
+  {
+    id: 'M9',
+    title: 'a follower acknowledges its last entry instead of the last that matched',
+    edits: [
+      inRaft(
+        'append-entries',
+        "return { kind: 'matched', matchIndex: previous.index };",
+        "return { kind: 'matched', matchIndex: log.last.index };",
+      ),
+    ],
+  },
+  {
+    id: 'M10',
+    title: 'every append truncates, not only one that conflicts',
+    edits: [
+      inRaft(
+        'append-entries',
+        'let previous: LogPosition = {',
+        'if (log.last.index > previousIndex) log.truncate({ index: previousIndex, term: previousTerm, chain: previousChain });\n  let previous: LogPosition = {',
+      ),
+    ],
+  },
+  {
+    id: 'M11',
+    title: 'a stale rejection takes next back to or below match',
+    edits: [
+      inRaft(
+        'progress',
+        'if (rejectedIndex <= this.#matchIndex || rejectedIndex >= this.#nextIndex) return;',
+        'if (rejectedIndex >= this.#nextIndex) return;',
+      ),
+      inRaft(
+        'progress',
+        'this.#becomeProbe(logIndex(Math.max(next, this.#matchIndex + 1)));',
+        'this.#becomeProbe(logIndex(Math.max(next, 1)));',
+      ),
+    ],
+  },
+  {
+    id: 'M12',
+    title: "the leader's commit index is taken beyond what the append covered",
+    edits: [
+      inRaft(
+        'append-entries',
+        'log.commitTo(logIndex(Math.min(request.commitIndex, previous.index)));',
+        'log.commitTo(logIndex(Math.min(request.commitIndex, log.last.index)));',
+      ),
+    ],
+  },
+  {
+    id: 'M13',
+    title: 'a read is served without a quorum round',
+    edits: [
+      inRaft(
+        'read-rounds',
+        'if (!this.#quorum.isReached((member) => round.confirmedBy.has(member))) return [];',
+        '',
+      ),
+    ],
+  },
+  {
+    id: 'M14',
+    title: 'a read is served before an entry of the own term is committed',
+    edits: [
+      inRaft(
+        'leadership',
+        'return this.#reads.canStart && this.#log.termAt(this.#log.commitIndex) === this.#term;',
+        'return this.#reads.canStart;',
+      ),
+    ],
+  },
+  {
+    id: 'M15',
+    title: 'answers to an earlier round confirm the current one',
+    edits: [
+      inRaft(
+        'read-rounds',
+        'if (round === undefined || number !== this.#lastNumber) return [];',
+        'if (round === undefined) return [];',
+      ),
+    ],
+  },
+  {
+    id: 'M31',
+    title: 'a pre-vote raises the term of who is asked',
+    edits: [
+      inRaft(
+        'raft-node',
+        '#onPreVoteRequest(request: PreVoteRequest): void {',
+        '#onPreVoteRequest(request: PreVoteRequest): void {\n    if (request.term > this.#term) this.#becomeFollower(request.term, undefined);',
+      ),
+    ],
+  },
+  {
+    id: 'M33',
+    title: 'a leader without a majority goes on leading',
+    edits: [
+      inRaft(
+        'leadership',
+        'if (!this.#quorum.isReached((voter) => this.#isRecentlyActive(voter))) return false;',
+        '',
+      ),
+    ],
+  },
+  {
+    id: 'M37',
+    title: 'what is durable is not cut with the log',
+    edits: [
+      inRaft('raft-log', 'this.#writes.truncate(last.index);', ''),
+      inRaft(
+        'raft-log',
+        'this.#durableIndex = logIndex(Math.min(this.#durableIndex, last.index));',
+        '',
+      ),
+    ],
+  },
+  {
+    id: 'M38',
+    title: 'answers of an earlier term count for the current one',
+    edits: [
+      inRaft(
+        'raft-node',
+        'return response.term === this.#term;',
+        'return response.term <= this.#term;',
+      ),
+    ],
+  },
+];
