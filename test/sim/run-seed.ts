@@ -113,7 +113,7 @@ class SeedRun {
     this.#nemesis.heal();
     this.#clients.stop();
     this.#scheduler.settle();
-    this.#scheduler.runUntil(this.#nemesis.pausedUntilUs);
+    this.#scheduler.runUntil(this.#nemesis.overAtUs);
     this.#within('L1', LEADER_WITHIN_MS, () => this.#hasLeader, 'no leader');
     this.#within('L2', CONVERGED_WITHIN_MS, () => this.#clients.running === 0, 'requests wait');
     let answered = false;

@@ -68,5 +68,8 @@ function tell(log: KvLogger, notice: SequencerNotice): void {
       return;
     case 'commit-stands-still':
       log.event('warn', 'entries do not reach a majority although heartbeats do', { ...notice });
+      return;
+    case 'disk-stands-still':
+      log.event('warn', 'the disk stands still: leadership is given up', { ...notice });
   }
 }

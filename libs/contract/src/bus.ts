@@ -1,6 +1,7 @@
 /**
- * The one port between services: bytes in, bytes out, at most once. Messages may be lost, delayed,
- * reordered between subjects and duplicated; nothing is promised that NATS core does not promise.
+ * The one port between services: bytes in, bytes out. Messages may be lost, delayed, reordered between
+ * subjects and, unless they are requests, duplicated; nothing is promised that NATS core does not
+ * promise. A request arrives at most once: who is refused knows that no copy of it is elsewhere.
  * Adapters: `memory` and `nats`, held to one contract suite.
  */
 export interface BusMessage {

@@ -246,6 +246,21 @@ describe('a full disk', () => {
     await expect(appended).rejects.toMatchObject({ code: 'LOG_CLOSED' });
   });
 
+  test('a new log without space for its mark is refused; one that was opened is found again', async () => {
+    const memory = new MemoryDisk();
+    const full = new FaultyDisk(memory);
+    full.setSpace(1_000);
+    await expect(open(full)).rejects.toMatchObject({ code: 'DISK_FULL' });
+    full.setSpace(10_000);
+    await open(full);
+    const image = memory.crashImage(new SeededRandom(1), { unsynced: 'lost' });
+    const options = { directory: 'log', label: 'c/g0', segmentBytes: SEGMENT_BYTES };
+    const timers = new ManualTimers();
+    const log = await openSegmentedLog({ ...options, timers, disk: image, mustExist: true });
+    expect(log.recovered.last.index).toBe(0);
+    await log.close();
+  });
+
   test('a file system that writes elsewhere and is full delays an append, no more', async () => {
     const timers = new ManualTimers();
     const disk = new FaultyDisk(new MemoryDisk());

@@ -54,8 +54,8 @@ const SEGMENT_BYTES = 16 << 20;
 const MARK_DELAY_MS = 200;
 
 /**
- * Recovers the log and has room made. Resolves also when the file system is full (`spaceError`).
- * Rejects with `LogError` LOG_CORRUPT, or with `DiskError`.
+ * Recovers the log and has room made. Resolves also when the file system is full (`spaceError`), but
+ * for a log that is new: then it rejects. Rejects with `LogError` LOG_CORRUPT, or with `DiskError`.
  */
 export async function openSegmentedLog(options: SegmentedLogOptions): Promise<SegmentedLog> {
   const { disk, directory, label, segmentBytes = SEGMENT_BYTES } = options;
@@ -67,14 +67,17 @@ export async function openSegmentedLog(options: SegmentedLogOptions): Promise<Se
     const path = joinPath(directory, DURABLE_MARK_FILE);
     throw new LogError('LOG_CORRUPT', `${path} is missing from a log that has been in use`);
   }
-  const mark = hasMark ? await openDurableMark(disk, directory, label) : undefined;
+  // Why before anything else: once it exists, an empty log is told from a lost one.
+  const mark = hasMark
+    ? await openDurableMark(disk, directory, label)
+    : await createDurableMark(disk, directory, label);
   let fail: (error: unknown) => void = () => undefined;
   const note = await DurableNote.open(disk, directory, options.timers, (error) => fail(error));
-  const durable = Math.max(mark?.sequence ?? 0, note.found);
+  const durable = Math.max(mark.sequence, note.found);
   const recovered = await recoverSegments(disk, directory, label, durable).catch(
     async (error: unknown) => {
       await note.close();
-      await mark?.close();
+      await mark.close();
       throw error;
     },
   );
@@ -109,9 +112,7 @@ export class SegmentedLog implements LogStore {
   #beginningBytes = 0;
   readonly #tailOffset: number;
   readonly #note: DurableNote;
-  #mark: DurableMark | undefined;
-  /** Made on demand and once: on a full disk that may take long. */
-  #markReady: Promise<DurableMark> | undefined;
+  readonly #mark: DurableMark;
   #markTimer: Timer | undefined;
   #marking: Promise<void> = Promise.resolve();
   #pumping: Promise<void> | undefined;
@@ -121,7 +122,7 @@ export class SegmentedLog implements LogStore {
   constructor(
     options: SegmentedLogOptions & { readonly segmentBytes: number },
     recovered: RecoveredSegments,
-    mark: DurableMark | undefined,
+    mark: DurableMark,
     note: DurableNote,
   ) {
     this.#options = options;
@@ -135,7 +136,6 @@ export class SegmentedLog implements LogStore {
     this.#tailOffset = recovered.tailOffset;
     this.#mark = mark;
     this.#note = note;
-    this.#markReady = mark === undefined ? undefined : Promise.resolve(mark);
     this.recovered = {
       firstIndex: 1 as LogIndex,
       last: recovered.index.last,
@@ -151,7 +151,7 @@ export class SegmentedLog implements LogStore {
       if (segment !== undefined) {
         const file = await this.#options.disk.open(segment.path);
         this.#active = { segment, file, offset: this.#tailOffset };
-        if ((await this.#ensureMark()).sequence < this.#nextSequence - 1) this.#saveMark();
+        if (this.#mark.sequence < this.#nextSequence - 1) this.#saveMark();
       }
       await this.#spare.adopt();
       await this.#marking;
@@ -176,7 +176,7 @@ export class SegmentedLog implements LogStore {
   }
 
   get sizeBytes(): number {
-    let bytes = this.#spare.readyBytes + (this.#mark === undefined ? 0 : 2 * SLOT_BYTES);
+    let bytes = this.#spare.readyBytes + 2 * SLOT_BYTES;
     for (const segment of this.#segments) bytes += segment.bytes;
     return bytes;
   }
@@ -240,14 +240,14 @@ export class SegmentedLog implements LogStore {
     this.#markTimer?.cancel();
     await this.#marking;
     const durable = this.#nextSequence - 1;
-    if (this.#failure === undefined && (this.#mark?.sequence ?? durable) < durable) {
+    if (this.#failure === undefined && this.#mark.sequence < durable) {
       this.#saveMark();
       await this.#marking;
     }
     await this.#spare.close();
     await this.#active?.file.close();
     await this.#note.close();
-    await this.#mark?.close();
+    await this.#mark.close();
   }
 
   #assertContinues(entries: readonly Entry[]): void {
@@ -329,7 +329,6 @@ export class SegmentedLog implements LogStore {
   /** Everything before is durable here. Waits for space when there is none. */
   async #beginSegment(): Promise<ActiveSegment> {
     const { disk, directory, label } = this.#options;
-    await this.#ensureMark();
     const spare = await this.#spare.take();
     this.#beginningBytes = this.#options.segmentBytes;
     const segment = await beginSegment(
@@ -352,22 +351,10 @@ export class SegmentedLog implements LogStore {
   /** Makes the next segment; a failure that cannot be waited out fails the log. */
   async #prepare(): Promise<void> {
     try {
-      await this.#ensureMark();
       await this.#spare.prepare();
     } catch (error) {
       if (this.#closing === undefined) this.fail(error);
     }
-  }
-
-  #ensureMark(): Promise<DurableMark> {
-    this.#markReady ??= this.#createMark();
-    return this.#markReady;
-  }
-
-  async #createMark(): Promise<DurableMark> {
-    const { disk, directory, label } = this.#options;
-    this.#mark = await this.#retry.run(() => createDurableMark(disk, directory, label));
-    return this.#mark;
   }
 
   #markLater(): void {
@@ -380,7 +367,6 @@ export class SegmentedLog implements LogStore {
   #saveMark(): void {
     const sequence = this.#nextSequence - 1;
     const mark = this.#mark;
-    assert(mark !== undefined, 'a log with records has a mark');
     this.#marking = this.#marking
       .then(() => (mark.sequence < sequence ? mark.save(sequence) : undefined))
       .catch((error: unknown) => this.fail(error));

@@ -62,6 +62,7 @@ import type { ArchiveSource, ArchiveState } from './archive-source.ts';
 import { ClusterClock } from './cluster-clock.ts';
 import { CommitWatch } from './commit-watch.ts';
 import { CommittedLog } from './committed-log.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { EntryHeaders } from './entry-headers.ts';
 import { LogRoom, RECORD_OVERHEAD_BYTES } from './log-room.ts';
 import type { HardStateStore, LogStore } from './log-store.ts';
@@ -76,6 +77,8 @@ export interface SequencerConfig {
   readonly electionTicks: number;
   readonly queueBytesMax: number;
   readonly uncommittedBytesMax: number;
+  /** Entries in one message to a follower; one entry is always sent. */
+  readonly appendBytesMax: number;
   readonly inflightBytesMax: number;
   /**
    * Of settled entries in memory. Small, so that they die young: bodies that survive two collections
@@ -96,6 +99,7 @@ export const defaultSequencerConfig: SequencerConfig = {
   electionTicks: 3,
   queueBytesMax: 16 * 1024 * 1024,
   uncommittedBytesMax: 16 * 1024 * 1024,
+  appendBytesMax: Limits.entryBytesMax,
   inflightBytesMax: 4 * 1024 * 1024,
   tailBytesMax: 1024 * 1024,
   unappliedEntriesMax: 10_000,
@@ -126,7 +130,9 @@ export type SequencerNotice =
   /** A process with this member's name is of a cluster that was founded apart from this one. */
   | { readonly kind: 'foreign-member'; readonly node: string }
   /** Entries did not get through although heartbeats did. */
-  | { readonly kind: 'commit-stands-still'; readonly action: 'reconnect' | 'resign' };
+  | { readonly kind: 'commit-stands-still'; readonly action: 'reconnect' | 'resign' }
+  /** The disk of this leader made no progress for two election timeouts: it leads no more. */
+  | { readonly kind: 'disk-stands-still' };
 
 /** How long a room is awaited between two looks. */
 const ROOM_POLL_MS = 10;
@@ -134,8 +140,8 @@ const CLOCK_ENTRY_PERIOD_MS = 500;
 /** A commit index is marked with this many heartbeats, then with every third one: 300 ms. */
 const SAME_MARKS = 3;
 const IDLE_MARK_HEARTBEATS = 3;
-/** Two election timeouts without a commit are no accident. */
-const COMMIT_PATIENCE_TIMEOUTS = 2;
+/** Two election timeouts without a commit, or without an fsync, are no accident. */
+const PATIENCE_TIMEOUTS = 2;
 
 export interface SequencerCounters {
   electionsWon: number;
@@ -146,7 +152,7 @@ export interface SequencerCounters {
   pullsServed: number;
   /** Connections given up because commits stood still. */
   reconnects: number;
-  /** Leaderships given up for the same reason. */
+  /** Leaderships given up for the same reason, or because the own disk stood still. */
   resignations: number;
 }
 
@@ -176,6 +182,7 @@ export class Sequencer {
   readonly #proposals: Proposals;
   readonly #storages: Storages;
   readonly #commitWatch: CommitWatch;
+  readonly #diskWatch: DiskWatch;
   /** Of the founded cluster that this member belongs to; known from `start` on. */
   #clusterId: string | undefined;
   #clusterTag = 0;
@@ -211,7 +218,8 @@ export class Sequencer {
     this.#clusterClock = new ClusterClock(options.clock, () => this.#majorityWallMs());
     this.#headers = new EntryHeaders(this.#clusterClock);
     this.#room = new LogRoom(options.log, options.clock);
-    this.#commitWatch = new CommitWatch(COMMIT_PATIENCE_TIMEOUTS * this.#config.electionTicks);
+    this.#commitWatch = new CommitWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
+    this.#diskWatch = new DiskWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.archive = this.#archiveSource();
     this.#raft = this.#createCore();
     this.#committedLog = new CommittedLog(options.log, this.#raft);
@@ -311,7 +319,7 @@ export class Sequencer {
           this.#clusterClock.lead();
           return encodeEntryBody(this.#headers.next(), []);
         },
-        appendBytesMax: Limits.entryBytesMax,
+        appendBytesMax: this.#config.appendBytesMax,
         inflightBytesMax: this.#config.inflightBytesMax,
         uncommittedBytesMax: this.#config.uncommittedBytesMax,
         tailBytesMax: this.#config.tailBytesMax,
@@ -343,6 +351,7 @@ export class Sequencer {
     if (this.#soft.role === Role.leader || !this.#isCutOff) this.#raft.tick();
     if (this.#soft.role === Role.leader) {
       this.#watchCommit();
+      this.#watchDisk();
       this.#proposeClockEntry();
     }
     this.#advance();
@@ -366,6 +375,16 @@ export class Sequencer {
       this.#raft.stepDown();
     }
     this.#options.onNotice?.({ kind: 'commit-stands-still', action });
+  }
+
+  /** A single voter has nobody to leave the lead to. */
+  #watchDisk(): void {
+    if (this.#options.voters.length === 1) return;
+    const { durableIndex, lastIndex } = this.#raft.status();
+    if (this.#diskWatch.tick(durableIndex, lastIndex) === 'wait') return;
+    this.counters.resignations += 1;
+    this.#raft.stepDown();
+    this.#options.onNotice?.({ kind: 'disk-stands-still' });
   }
 
   // --- the core's effects -----------------------------------------------------------------------
@@ -430,6 +449,7 @@ export class Sequencer {
       // A clock entry of an earlier leadership may never have been committed.
       this.#lastClockEntry = logIndex(0);
       this.#commitWatch.reset();
+      this.#diskWatch.reset();
     }
     if (soft.role !== Role.leader && led) this.#proposals.abandon();
   }

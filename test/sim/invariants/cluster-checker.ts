@@ -126,7 +126,11 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     this.#tell(process.address, 'stopped', text);
     const node = this.#cluster?.nodes.find(({ id }) => id === process.machine);
-    if (text.includes('space')) this.#full.set(process.machine as NodeId, true);
+    if (error instanceof DiskError && error.code === 'DISK_FULL') {
+      // Who has never taken part has nothing to serve, and may say so and stop.
+      if (node?.established === true) this.#full.set(node.id, true);
+      return;
+    }
     const isDamaged = node?.damaged === true && process.role === 'consensus';
     const isSync =
       (error instanceof LogError && error.code === 'FSYNC_FAILED') ||

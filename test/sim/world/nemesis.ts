@@ -75,14 +75,15 @@ export class Nemesis {
     this.#repeat('clock-jump', (dice) => this.#jump(dice));
   }
 
-  /** When the last process that is paused goes on. */
-  get pausedUntilUs(): number {
-    return Math.max(0, ...this.#processes.map((process) => process.pausedUntilUs));
+  /** When the last process that is paused goes on and the last operation that a disk held up is done. */
+  get overAtUs(): number {
+    const pauses = this.#processes.map((process) => process.pausedUntilUs);
+    return Math.max(...pauses, ...this.#cluster.nodes.map(({ disk }) => disk.busyUntilUs));
   }
 
   /**
-   * Takes every fault back but pauses, which end by themselves; who is down starts, unless its files
-   * were damaged and it refuses.
+   * Takes every fault back but pauses and stalls, which end by themselves; who is down starts, unless
+   * its files were damaged and it refuses.
    */
   heal(): void {
     this.#active = false;

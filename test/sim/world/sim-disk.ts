@@ -27,6 +27,7 @@ export class SimDisk {
   #memory = new MemoryDisk();
   #view: FaultyDisk | undefined;
   #stalledUntilUs = 0;
+  #busyUntilUs = 0;
   #syncFails = false;
   faults: DiskFaults = CALM_DISK;
   spaceBytes = Number.POSITIVE_INFINITY;
@@ -72,8 +73,9 @@ export class SimDisk {
     this.#stalledUntilUs = Math.max(this.#stalledUntilUs, this.#scheduler.nowUs + forUs);
   }
 
-  get isStalled(): boolean {
-    return this.#stalledUntilUs > this.#scheduler.nowUs;
+  /** When the last operation under way will be carried out. */
+  get busyUntilUs(): number {
+    return this.#busyUntilUs;
   }
 
   failNextSync(): void {
@@ -96,6 +98,7 @@ export class SimDisk {
     if (!process.isAlive) return NEVER;
     const costUs = kind === 'sync' || kind === 'syncDirectory' ? this.#syncUs() : 0;
     const stallUs = Math.max(0, this.#stalledUntilUs - this.#scheduler.nowUs);
+    this.#busyUntilUs = Math.max(this.#busyUntilUs, this.#scheduler.nowUs + costUs + stallUs);
     if (costUs + stallUs > 0) {
       await new Promise<void>((resolve) => {
         this.#scheduler.schedule(costUs + stallUs, process, resolve);

@@ -2,8 +2,9 @@
  * The bus of a simulated cluster. Every process has a connection per lane; a message travels from one
  * connection to another with a delay of its own and may be lost, doubled, held up or cut off.
  *
- * What the port promises is kept: nothing is delivered within `publish`, bytes are copied, messages of
- * one subject from one sender arrive in order — except Raft's, whose core claims to need no order.
+ * What the port promises is kept: nothing is delivered within `publish`, bytes are copied, a request
+ * arrives at most once, messages of one subject from one sender arrive in order — except Raft's, whose
+ * core claims to need no order.
  * A message goes to an address, not to a process: what an earlier incarnation was sent, or sent, may
  * reach the next one.
  */
@@ -169,6 +170,7 @@ export class SimNetwork {
     to: SimProcess,
     owner: EventOwner,
     scope: string,
+    mayRepeat: boolean,
     deliver: () => void,
   ): void {
     const key = `${from.process.machine}>${to.machine}`;
@@ -189,6 +191,7 @@ export class SimNetwork {
     const clearUs = Math.max(nowUs, this.#clogged.get(key) ?? 0);
     const atUs = this.#inOrder(`${from.process.address} ${to.address} ${scope}`, scope, clearUs);
     this.#scheduler.schedule(atUs - nowUs, owner, arrive);
+    if (!mayRepeat) return;
     if (this.#dice.chance(duplicate)) {
       this.#atlas.count(FaultClass.messageDuplicated);
       this.#scheduler.schedule(atUs - nowUs, owner, arrive);
@@ -338,14 +341,14 @@ export class Connection implements Bus {
     if (receivers === undefined || receivers.size === 0) {
       if (request !== undefined) {
         const fail = (): void => this.fail(request, 'NO_RESPONDERS', `${subject}: nobody listens`);
-        network.carry(this, this.process, this.process, subject, fail);
+        network.carry(this, this.process, this.process, subject, false, fail);
       }
       return true;
     }
     for (const receiver of receivers) {
       const to = receiver.process;
       const owner = network.address(to.address);
-      network.carry(this, to, owner, subject, () =>
+      network.carry(this, to, owner, subject, request === undefined, () =>
         this.#arrive(to, owner, subject, copy, request),
       );
     }
@@ -384,7 +387,7 @@ export class Connection implements Bus {
     if (this.status !== 'connected' || !this.process.isAlive) return;
     const copy = new Uint8Array(answer);
     this.#network.tap.sent(this.process, copy, to.exchange(request));
-    this.#network.carry(this, to.process, to.process, 'inbox', () => {
+    this.#network.carry(this, to.process, to.process, 'inbox', true, () => {
       const pending = to.#take(request);
       if (pending === undefined) return;
       this.#network.tap.delivered(to.process, copy);

@@ -101,6 +101,8 @@ export function optionsOf(seed: number, reduction: Reduction = NO_REDUCTION): Si
     downMsMean: dice.pick([50, 200, 600]),
     sequencer: {
       tailBytesMax: dice.pick([0, 2_000, 8 << 20]),
+      appendBytesMax: dice.pick([1, 300, 4_000, 384 << 10]),
+      inflightBytesMax: dice.pick([384 << 10, 4 << 20]),
       uncommittedBytesMax: dice.pick([20_000, 400_000, 16 << 20]),
       unappliedEntriesMax: dice.pick([10, 200, 10_000]),
     },
