@@ -261,6 +261,19 @@ describe('a full disk', () => {
     await log.close();
   });
 
+  test('a mark whose name was not synced before a kill survives a power cut after the next start', async () => {
+    const memory = new MemoryDisk();
+    const disk = new FaultyDisk(memory, failNext('syncDirectory', 'IO', 'log'));
+    await expect(open(disk)).rejects.toMatchObject({ code: 'IO' });
+    const killed = memory.killImage();
+    await open(killed);
+    const image = killed.crashImage(new SeededRandom(1), { unsynced: 'lost' });
+    const options = { directory: 'log', label: 'c/g0', segmentBytes: SEGMENT_BYTES };
+    const timers = new ManualTimers();
+    const log = await openSegmentedLog({ ...options, timers, disk: image, mustExist: true });
+    await log.close();
+  });
+
   test('a file system that writes elsewhere and is full delays an append, no more', async () => {
     const timers = new ManualTimers();
     const disk = new FaultyDisk(new MemoryDisk());

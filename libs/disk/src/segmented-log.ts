@@ -71,6 +71,8 @@ export async function openSegmentedLog(options: SegmentedLogOptions): Promise<Se
   const mark = hasMark
     ? await openDurableMark(disk, directory, label)
     : await createDurableMark(disk, directory, label);
+  // Why: the name of a mark found after a kill may be in the page cache only.
+  if (hasMark) await disk.syncDirectory(directory);
   let fail: (error: unknown) => void = () => undefined;
   const note = await DurableNote.open(disk, directory, options.timers, (error) => fail(error));
   const durable = Math.max(mark.sequence, note.found);
