@@ -2,11 +2,12 @@
  * Batches, and the entries that carry them through the log.
  *
  *   batch: u8 format · u64 session · u64 batch number · u64 done-below · u16 commands × (u32+command)
- *   entry body: u8 format · u64 stamp ms · u32 epoch · u16 batches × (u32+batch)
+ *   entry body: u8 format · u64 stamp ms · u32 epoch · u16 batches × (u32+batch) [· u16+configuration]
  *
  * The leader never looks below a batch's header: it concatenates whole batches by `cutEntries`.
  * An entry without batches carries only its stamp and epoch: the opening of a term, a clock entry, or
- * the beginning of an epoch. Bodies of format 1, from before there were epochs, lack the epoch.
+ * the beginning of an epoch. Bodies of format 1, from before there were epochs, lack the epoch; those of
+ * format 3 end with a configuration of consensus, which is of no concern to storages.
  */
 import { ByteReader, ByteWriter, DecodeError, logTimeMs, type LogTimeMs } from '@kvstore/std';
 import type { Batch, Command } from '@kvstore/state-machine';
@@ -16,6 +17,7 @@ import { Limits } from './limits.ts';
 const FORMAT = 1;
 const ENTRY_FORMAT = 2;
 const ENTRY_FORMAT_WITHOUT_EPOCH = 1;
+const ENTRY_FORMAT_CONFIGURATION = 3;
 const BATCH_HEADER_BYTES = 1 + 8 + 8 + 8 + 2;
 const COUNT_OFFSET = BATCH_HEADER_BYTES - 2;
 
@@ -108,13 +110,37 @@ export function encodeEntryBody(
   return writer.finish();
 }
 
+/** The body of an entry that says who takes part in consensus. */
+export function encodeConfigurationBody(
+  { stamp, epoch }: EntryHeader,
+  configuration: Uint8Array,
+): Uint8Array {
+  return new ByteWriter(ENTRY_HEADER_BYTES + 2 + configuration.length)
+    .u8(ENTRY_FORMAT_CONFIGURATION)
+    .u64(stamp)
+    .u32(epoch)
+    .u16(0)
+    .bytes16(configuration)
+    .finish();
+}
+
 /** Throws `DecodeError`; the batches are views. */
 export function decodeEntryBody(body: Uint8Array): EntryBody {
+  return decodeBody(body).entry;
+}
+
+/** The configuration that an entry's body carries, a view; undefined for every other entry. */
+export function decodeConfigurationBody(body: Uint8Array): Uint8Array | undefined {
+  return decodeBody(body).configuration;
+}
+
+function decodeBody(body: Uint8Array) {
   const reader = new ByteReader(body);
   const header = entryHeader(reader);
   const batches = Array.from({ length: reader.u16() }, () => reader.bytes32());
+  const configuration = body[0] === ENTRY_FORMAT_CONFIGURATION ? reader.bytes16() : undefined;
   reader.end();
-  return { ...header, batches };
+  return { entry: { ...header, batches }, configuration };
 }
 
 /** The fixed part of an entry's body, without looking at its batches. Throws `DecodeError`. */
@@ -124,11 +150,11 @@ export function decodeEntryHeader(body: Uint8Array): EntryHeader {
 
 function entryHeader(reader: ByteReader): EntryHeader {
   const format = reader.u8();
-  if (format !== ENTRY_FORMAT && format !== ENTRY_FORMAT_WITHOUT_EPOCH) {
+  if (format < ENTRY_FORMAT_WITHOUT_EPOCH || format > ENTRY_FORMAT_CONFIGURATION) {
     throw new DecodeError('unknown entry format');
   }
   const stamp = logTimeMs(reader.u64());
-  return { stamp, epoch: format === ENTRY_FORMAT ? reader.u32() : 0 };
+  return { stamp, epoch: format === ENTRY_FORMAT_WITHOUT_EPOCH ? 0 : reader.u32() };
 }
 
 /** How many of the first `batches` fit one entry: at least one when there is one. */

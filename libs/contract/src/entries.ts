@@ -24,8 +24,8 @@ import { decodeRoute, encodeRoute, type OutcomeRoute } from './propose.ts';
 export interface LogEntry {
   readonly index: LogIndex;
   readonly term: Term;
-  /** 0 opens a term, 1 carries data. */
-  readonly kind: 0 | 1;
+  /** 0 opens a term, 1 carries data, 2 says who takes part in consensus. */
+  readonly kind: 0 | 1 | 2;
   readonly chain: Chain;
   readonly body: Uint8Array;
 }
@@ -40,7 +40,7 @@ export function decodeEntry(reader: ByteReader): LogEntry {
   const index = logIndex(reader.u64());
   const entryTerm = term(reader.u64());
   const kind = reader.u8();
-  if (kind !== 0 && kind !== 1) throw new DecodeError('unknown entry kind');
+  if (kind !== 0 && kind !== 1 && kind !== 2) throw new DecodeError('unknown entry kind');
   return { index, term: entryTerm, kind, chain: chain(reader.u64()), body: reader.bytes32() };
 }
 

@@ -8,8 +8,10 @@ export {
   beginBatch,
   cutEntry,
   decodeBatch,
+  decodeConfigurationBody,
   decodeEntryBody,
   decodeEntryHeader,
+  encodeConfigurationBody,
   encodeEntryBody,
   isProposableBatch,
 } from './batch.ts';

@@ -10,6 +10,7 @@
  */
 import { assert, LOG_START } from '@kvstore/std';
 import type { LogIndex, LogPosition } from '@kvstore/std';
+import { EntryKind } from '@kvstore/raft';
 import type { Entry, TermSpan } from '@kvstore/raft';
 import { TermSpans } from './term-spans.ts';
 
@@ -24,6 +25,8 @@ export class EntryIndex {
   readonly #spacingBytes: number;
   readonly #places: Place[] = [];
   readonly #spans = new TermSpans();
+  /** Entries of that kind are few: one or two for every change of membership. */
+  readonly #configurations: Entry[] = [];
   #last: LogPosition = LOG_START;
   /** Segment and offset right after the newest record. */
   #endSegment = 0;
@@ -42,6 +45,11 @@ export class EntryIndex {
     return this.#spans.list;
   }
 
+  /** Configuration entries of the log, in order. */
+  get configurations(): readonly Entry[] {
+    return this.#configurations;
+  }
+
   /** How often a suffix was cut off: a reader that was under way then starts again. */
   get cuts(): number {
     return this.#cuts;
@@ -53,6 +61,9 @@ export class EntryIndex {
     const cuts = entry.index <= this.#last.index;
     if (cuts) this.#cut(entry.index);
     this.#spans.add(entry.index, entry.term);
+    if (entry.kind === EntryKind.configuration) {
+      this.#configurations.push({ ...entry, body: entry.body.slice() });
+    }
     const place = this.#places[this.#places.length - 1];
     const adjacent = segment === this.#endSegment && offset === this.#endOffset && !cuts;
     const near = place !== undefined && offset - place.offset < this.#spacingBytes;
@@ -78,6 +89,7 @@ export class EntryIndex {
 
   #cut(index: LogIndex): void {
     this.#cuts += 1;
-    while ((this.#places[this.#places.length - 1]?.index ?? 0) >= index) this.#places.pop();
+    while ((this.#places.at(-1)?.index ?? 0) >= index) this.#places.pop();
+    while ((this.#configurations.at(-1)?.index ?? 0) >= index) this.#configurations.pop();
   }
 }

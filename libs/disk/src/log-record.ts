@@ -112,7 +112,8 @@ export function decodeRecord(
   }
   const kind = view.getUint8(8);
   const bodyBytes = view.getUint32(8) & BODY_LENGTH_MASK;
-  const known = kind === EntryKind.opening || kind === EntryKind.data;
+  const known =
+    kind === EntryKind.opening || kind === EntryKind.data || kind === EntryKind.configuration;
   if (!known || bodyBytes > BODY_BYTES_MAX) {
     return { kind: 'bad', reason: `kind ${kind} with ${bodyBytes} bytes is unknown` };
   }

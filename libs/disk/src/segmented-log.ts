@@ -142,6 +142,7 @@ export class SegmentedLog implements LogStore {
       firstIndex: 1 as LogIndex,
       last: recovered.index.last,
       spans: [...recovered.index.spans],
+      configurations: [...recovered.index.configurations],
       cut: recovered.cut,
     };
   }

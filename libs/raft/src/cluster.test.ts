@@ -6,7 +6,9 @@
  */
 import { SeededRandom, type NodeId } from '@kvstore/std';
 import { Invariants, must } from '../testdata/invariants.ts';
+import { testConfig } from '../testdata/driven-node.ts';
 import { nodeIds, SimulatedReplica } from '../testdata/replica.ts';
+import { configurationOf } from './membership/configuration.ts';
 import type { Message } from './message.ts';
 import type { Ready } from './ready.ts';
 
@@ -61,8 +63,7 @@ class Simulation {
     const bytes = { appendBytesMax: 40 + random.below(200), tailBytesMax: random.below(400) };
     this.#replicas = voters.map((id, i) => {
       const config = {
-        id,
-        voters,
+        ...testConfig(id),
         electionTicks: ELECTION_TICKS,
         heartbeatTicks: 1 + random.below(2),
         random: new SeededRandom(seed * 31 + i),
@@ -71,7 +72,9 @@ class Simulation {
         uncommittedBytesMax: 400,
         ...bytes,
       };
-      return new SimulatedReplica(config, { onReady: (of, ready) => this.#onReady(of, ready) });
+      return new SimulatedReplica(config, configurationOf(voters), {
+        onReady: (of, ready) => this.#onReady(of, ready),
+      });
     });
     this.#invariants = new Invariants(this.#replicas);
     for (const replica of this.#replicas) replica.start();
@@ -103,7 +106,7 @@ class Simulation {
   }
 
   #tick(replica: SimulatedReplica): void {
-    if (replica !== this.#slow || this.#random.below(5) === 0) replica.node?.tick();
+    if (replica !== this.#slow || this.#random.below(5) === 0) replica.node?.tick(0);
   }
 
   #write(replica: SimulatedReplica): void {
@@ -233,14 +236,14 @@ class Simulation {
     const [a, b] = [replica.node?.status(), leader.node?.status()];
     must(a?.commitIndex === b?.commitIndex, `${replica.id} commits ${a?.commitIndex}`);
     must(a?.durableIndex === b?.lastIndex, `${replica.id} holds ${a?.durableIndex} durably`);
-    const last = leader.log[leader.log.length - 1];
-    must(replica.disk[replica.disk.length - 1]?.chain === last?.chain, `log of ${replica.id}`);
+    const last = leader.log.last;
+    must(replica.disk.last.chain === last.chain, `log of ${replica.id}`);
   }
 
   /** Ticks of everybody; after each, everything is written, sent and received until all is quiet. */
   #settleTicks(count: number): void {
     for (let i = 0; i < count; i++) {
-      for (const replica of this.#replicas) replica.node?.tick();
+      for (const replica of this.#replicas) replica.node?.tick(0);
       for (let rounds = 0; this.#settleOnce(); rounds++) {
         must(rounds < 10_000, 'the cluster does not come to rest');
       }

@@ -6,6 +6,8 @@ export const EntryKind = {
   opening: 0,
   /** Proposed by the driver. */
   data: 1,
+  /** Who takes part from here on (thesis 4.1); its body is the driver's encoding of that. */
+  configuration: 2,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 

@@ -52,20 +52,43 @@
  */
 export { EntryKind } from './entry.ts';
 export type { Entry } from './entry.ts';
+export type { TermSpan } from './log/term-spans.ts';
+export type { Change } from './membership/change.ts';
+export {
+  configurationOf,
+  isValidConfiguration,
+  NO_CONFIGURATION,
+} from './membership/configuration.ts';
+export type {
+  Configuration,
+  ConfigurationAt,
+  ConfigurationCodec,
+  LogBase,
+  Priority,
+} from './membership/configuration.ts';
 export type {
   AppendRequest,
   AppendResponse,
+  BaseRequest,
   HeartbeatRequest,
   HeartbeatResponse,
   Message,
   PreVoteRequest,
   PreVoteResponse,
+  TimeoutNow,
   VoteRequest,
   VoteResponse,
 } from './message.ts';
 export type { RaftConfig, RestoredState } from './raft-config.ts';
 export { RaftNode } from './raft-node.ts';
-export type { Proposed, RaftStatus, VoterStatus } from './raft-status.ts';
+export type {
+  ChangeProposed,
+  ChangeRefusal,
+  DroppedMessages,
+  MemberStatus,
+  Proposed,
+  RaftStatus,
+  TransferStarted,
+} from './raft-status.ts';
 export { Role } from './ready.ts';
 export type { HardState, LoadRequest, ReadGrant, Ready, SoftState } from './ready.ts';
-export type { TermSpan } from './term-spans.ts';

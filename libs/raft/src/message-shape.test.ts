@@ -60,6 +60,7 @@ describe('the shape of a message', () => {
       term: term(7),
       lastIndex: 3,
       lastTerm: 2,
+      forced: false,
     };
     expect(isWellFormed(request as Message)).toBe(true);
     expect(isWellFormed({ ...request, ...fields } as Message)).toBe(false);

@@ -5,13 +5,16 @@
  */
 import { isCount } from '@kvstore/std';
 import { EntryKind, type Entry } from './entry.ts';
-import type { AppendRequest, AppendResponse, Message } from './message.ts';
+import { isValidConfiguration } from './membership/configuration.ts';
+import type { AppendRequest, AppendResponse, BaseRequest, Message } from './message.ts';
 
 export function isWellFormed(message: Message): boolean {
   if (!isCount(message.term) || message.term === 0) return false;
   switch (message.kind) {
-    case 'pre-vote-request':
     case 'vote-request':
+      if (typeof message.forced !== 'boolean') return false;
+      return isPlace(message.lastIndex, message.lastTerm) && message.lastTerm < message.term;
+    case 'pre-vote-request':
       return isPlace(message.lastIndex, message.lastTerm) && message.lastTerm < message.term;
     case 'pre-vote-response':
     case 'vote-response':
@@ -21,9 +24,13 @@ export function isWellFormed(message: Message): boolean {
     case 'append-response':
       return isAppendResult(message.result);
     case 'heartbeat-request':
-      return isCount(message.commitIndex) && isCount(message.readRound);
+      return isCount(message.commitIndex) && isCount(message.round) && message.round > 0;
     case 'heartbeat-response':
-      return isCount(message.readRound);
+      return isCount(message.round);
+    case 'base-request':
+      return isBase(message);
+    case 'timeout-now':
+      return true;
     default:
       return false;
   }
@@ -50,6 +57,15 @@ function isAppend(message: AppendRequest): boolean {
   return true;
 }
 
+/** A base is never where every log begins, and always has voters. */
+function isBase({ base, term }: BaseRequest): boolean {
+  const { position, configuration, note } = base;
+  if (!isPlace(position.index, position.term) || position.index === 0) return false;
+  if (position.term > term || !isCount(position.chain)) return false;
+  if (!(note instanceof Uint8Array) || configuration.voters.length === 0) return false;
+  return isValidConfiguration(configuration);
+}
+
 /** Does not narrow, so that the declared type of a list stays. */
 function isList(value: unknown): boolean {
   return Array.isArray(value);
@@ -61,7 +77,9 @@ function isEntry(entry: Entry): boolean {
     isCount(entry.term) &&
     entry.term > 0 &&
     isCount(entry.chain) &&
-    (entry.kind === EntryKind.opening || entry.kind === EntryKind.data) &&
+    (entry.kind === EntryKind.opening ||
+      entry.kind === EntryKind.data ||
+      entry.kind === EntryKind.configuration) &&
     entry.body instanceof Uint8Array
   );
 }

@@ -4,6 +4,7 @@
  */
 import type { Chain, LogIndex, NodeId, Term } from '@kvstore/std';
 import type { Entry } from './entry.ts';
+import type { LogBase } from './membership/configuration.ts';
 
 interface Addressed {
   readonly from: NodeId;
@@ -28,6 +29,8 @@ export interface VoteRequest extends Addressed {
   readonly kind: 'vote-request';
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
+  /** The leader itself wants this election: nobody protects it (thesis 3.10, 4.2.3). */
+  readonly forced: boolean;
 }
 
 export interface VoteResponse extends Addressed {
@@ -63,18 +66,30 @@ export interface AppendResponse extends Addressed {
       };
 }
 
+/** The entries before the base of the leader's log are gone; answered like an append that ends there. */
+export interface BaseRequest extends Addressed {
+  readonly kind: 'base-request';
+  readonly base: LogBase;
+}
+
+/** Stand for election now, in the term after this one: you have all of the leader's log. */
+export interface TimeoutNow extends Addressed {
+  readonly kind: 'timeout-now';
+}
+
 /** Sent every heartbeat interval and at once for a read round. */
 export interface HeartbeatRequest extends Addressed {
   readonly kind: 'heartbeat-request';
   /** min(leader's commit, match of this follower). */
   readonly commitIndex: LogIndex;
-  /** The newest read round of this leader in this term; 0 when none is waiting. Never reused. */
-  readonly readRound: number;
+  /** From 1, one more for every round of heartbeats in this term. Never reused (etcd#20418). */
+  readonly round: number;
 }
 
 export interface HeartbeatResponse extends Addressed {
   readonly kind: 'heartbeat-response';
-  readonly readRound: number;
+  /** The request's; 0 when that was of an older term. */
+  readonly round: number;
 }
 
 export type Message =
@@ -84,5 +99,7 @@ export type Message =
   | VoteResponse
   | AppendRequest
   | AppendResponse
+  | BaseRequest
+  | TimeoutNow
   | HeartbeatRequest
   | HeartbeatResponse;

@@ -10,25 +10,39 @@ import {
   type Random,
   type Term,
 } from '@kvstore/std';
+import type { TermSpan } from './log/term-spans.ts';
+import {
+  isValidConfiguration,
+  type ConfigurationAt,
+  type ConfigurationCodec,
+  type LogBase,
+} from './membership/configuration.ts';
 import type { HardState } from './ready.ts';
-import type { TermSpan } from './term-spans.ts';
 
 /** Bytes are counted by `entryBytes`: the body and a fixed share for every entry. */
 export interface RaftConfig {
   readonly id: NodeId;
-  /** Every member that votes, this one included. Fixed until membership changes exist. */
-  readonly voters: readonly NodeId[];
   /** Minimum election timeout in ticks; the timeout is drawn from [electionTicks, 2 × electionTicks). */
   readonly electionTicks: number;
   /** Heartbeat interval in ticks, below `electionTicks`. */
   readonly heartbeatTicks: number;
+  /** What the caller takes for a tick, on its monotonic clock; only leases are measured by it. */
+  readonly tickMs: number;
+  /**
+   * How long a leader leads, and a voter of higher priority keeps up, before leadership moves there;
+   * 0 for never.
+   */
+  readonly yieldTicks: number;
   readonly random: Random;
   /** Body of the entry that opens a term, asked for once at the moment of becoming leader. */
   readonly openingBody: (term: Term) => Uint8Array;
+  readonly configurations: ConfigurationCodec;
   /** Entries in one append message; one entry is always sent. */
   readonly appendBytesMax: number;
   /** Entries sent to one follower and not yet acknowledged; at least `appendBytesMax`. */
   readonly inflightBytesMax: number;
+  /** Appends sent to one follower and not yet acknowledged; at least 1. */
+  readonly inflightAppendsMax: number;
   /**
    * Entries in memory that are not yet committed or not yet durable on this replica; `propose`
    * refuses above it, except when there are none.
@@ -38,19 +52,28 @@ export interface RaftConfig {
   readonly tailBytesMax: number;
 }
 
-/** What was on disk. An empty log has `last` = LOG_START and no spans. */
+/**
+ * What was on disk. `base` is what stands before the first entry: LOG_START and the founding
+ * configuration for a log that was never cut, NO_CONFIGURATION there for a replica that waits to be
+ * admitted. An empty log has `last` at the base, no spans and no configurations.
+ */
 export interface RestoredState {
   readonly hardState: HardState;
+  readonly base: LogBase;
   readonly last: LogPosition;
   readonly spans: readonly TermSpan[];
+  /** Of the configuration entries in the log, in order. */
+  readonly configurations: readonly ConfigurationAt[];
 }
 
 export function assertConfig(config: RaftConfig): void {
-  assert(config.voters.includes(config.id), 'a replica must be one of its voters');
-  assert(new Set(config.voters).size === config.voters.length, 'a voter is listed twice');
   assert(isCount(config.heartbeatTicks) && config.heartbeatTicks >= 1, 'heartbeatTicks below 1');
   assert(isCount(config.electionTicks), 'electionTicks must be a count');
   assert(config.electionTicks > config.heartbeatTicks, 'electionTicks not above heartbeatTicks');
+  assert(config.tickMs > 0, 'tickMs must be above 0');
+  assert(isCount(config.yieldTicks), 'yieldTicks must be a count');
+  assert(isCount(config.inflightAppendsMax), 'inflightAppendsMax must be a count');
+  assert(config.inflightAppendsMax >= 1, 'inflightAppendsMax below 1');
   assert(isCount(config.appendBytesMax), 'appendBytesMax must be a count');
   assert(isCount(config.inflightBytesMax), 'inflightBytesMax must be a count');
   assert(config.inflightBytesMax >= config.appendBytesMax, 'inflightBytesMax below appendBytesMax');
@@ -59,9 +82,16 @@ export function assertConfig(config: RaftConfig): void {
 }
 
 export function assertRestored(restored: RestoredState): void {
-  const { hardState, last, spans } = restored;
+  const { hardState, base, last, spans, configurations } = restored;
   assert(hardState.term >= last.term, 'the log is ahead of the term on disk');
-  assert((last.index === 0) === (spans.length === 0), 'term spans do not fit the log');
+  assert(isValidConfiguration(base.configuration), 'the configuration at the base is not valid');
+  for (const { index, configuration } of configurations) {
+    assert(isValidConfiguration(configuration), 'a configuration in the log is not valid');
+    assert(index > base.position.index && index <= last.index, 'a configuration outside the log');
+  }
+  const isEmpty = last.index === base.position.index;
+  assert(last.index >= base.position.index, 'the log ends below its base');
+  assert(isEmpty === (spans.length === 0), 'term spans do not fit the log');
   const newest = spans[spans.length - 1];
   if (newest === undefined) return;
   assert(newest.term === last.term, 'the newest term span is not the last entry’s');

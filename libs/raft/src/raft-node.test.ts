@@ -2,19 +2,12 @@
  * Roles, terms, votes and following: one test per sentence of the thesis (sections 3.3, 3.4, 3.6, 4.2.3,
  * 6.4, 9.6), in the manner of etcd's raft_paper_test.
  */
-import {
-  chain,
-  InvariantError,
-  LOG_START,
-  logIndex,
-  nodeId,
-  term,
-  type NodeId,
-} from '@kvstore/std';
-import { DrivenNode, ELECTION_TICKS } from '../testdata/driven-node.ts';
+import { chain, InvariantError, LOG_START, logIndex, nodeId, term } from '@kvstore/std';
+import { DrivenNode, ELECTION_TICKS, testConfig } from '../testdata/driven-node.ts';
 import { logOf } from '../testdata/entries.ts';
-import { positionAt } from '../testdata/replica.ts';
+import { positionAt, restoredFrom } from '../testdata/replica.ts';
 import { EntryKind } from './entry.ts';
+import { configurationOf } from './membership/configuration.ts';
 import type { Message, PreVoteRequest, VoteRequest } from './message.ts';
 import { RaftNode } from './raft-node.ts';
 
@@ -29,6 +22,7 @@ function vote(node: DrivenNode, n: number, of: number, lastIndex = 0, lastTerm =
     term: term(of),
     lastIndex: logIndex(lastIndex),
     lastTerm: term(lastTerm),
+    forced: false,
   };
 }
 
@@ -42,9 +36,9 @@ function preVote(
   return { ...vote(node, n, of, lastIndex, lastTerm), kind: 'pre-vote-request' };
 }
 
-function heartbeat(node: DrivenNode, n: number, of: number, commit = 0, readRound = 0): Message {
+function heartbeat(node: DrivenNode, n: number, of: number, commit = 0, round = 1): Message {
   const commitIndex = logIndex(commit);
-  return { kind: 'heartbeat-request', ...node.from(n), term: term(of), commitIndex, readRound };
+  return { kind: 'heartbeat-request', ...node.from(n), term: term(of), commitIndex, round };
 }
 
 /** Past the protection of whatever leader there may have been, not yet at its own timeout. */
@@ -77,7 +71,7 @@ describe('terms (§3.3)', () => {
   test('a response of a larger term deposes a leader, whatever it says', () => {
     const node = new DrivenNode();
     node.lead();
-    node.step({ kind: 'heartbeat-response', ...node.from(2), term: term(9), readRound: 0 });
+    node.step({ kind: 'heartbeat-response', ...node.from(2), term: term(9), round: 0 });
     expect(node.node.status()).toMatchObject({ role: 'follower', term: 9, leader: undefined });
   });
 
@@ -87,7 +81,7 @@ describe('terms (§3.3)', () => {
       { kind: 'append-response', to: n2, term: 5, result: { kind: 'rejected' } },
     ]);
     expect(node.step(heartbeat(node, 2, 3, 9, 4))).toMatchObject([
-      { kind: 'heartbeat-response', to: n2, term: 5, readRound: 0 },
+      { kind: 'heartbeat-response', to: n2, term: 5, round: 0 },
     ]);
     expect(node.node.status()).toMatchObject({ term: 5, leader: undefined });
   });
@@ -102,13 +96,18 @@ describe('terms (§3.3)', () => {
     expect(node.node.status().commitIndex).toBe(0);
   });
 
-  test('messages of strangers, to others, or from itself are ignored', () => {
+  test('messages to others or from itself are dropped and counted', () => {
     const node = new DrivenNode();
     const append = node.append(2, 7);
-    node.step({ ...append, from: nodeId('stranger') });
     node.step({ ...append, to: n3 });
     node.step({ ...append, from: n1 });
-    expect(node.node.status()).toMatchObject({ term: 0, leader: undefined });
+    expect(node.node.status()).toMatchObject({ term: 0, dropped: { misaddressed: 2 } });
+  });
+
+  test('an append of an unknown leader is taken: it may know of a newer configuration (§4.1)', () => {
+    const node = new DrivenNode();
+    node.step({ ...node.append(2, 7), from: nodeId('n9') });
+    expect(node.node.status()).toMatchObject({ term: 7, leader: 'n9' });
   });
 
   test('two leaders in one term are divergence: an assertion', () => {
@@ -246,7 +245,7 @@ describe('elections (§3.4)', () => {
     const node = new DrivenNode({ size: 1, term: 6, log: logOf(2) });
     node.tick();
     expect(node.node.status()).toMatchObject({ role: 'leader', term: 7, commitIndex: 2 });
-    expect(node.replica.disk.map(({ term: of, kind }) => [of, kind])).toEqual([
+    expect(node.replica.disk.entries.map(({ term: of, kind }) => [of, kind])).toEqual([
       [2, EntryKind.data],
       [7, EntryKind.opening],
     ]);
@@ -463,7 +462,7 @@ describe('following (§3.5)', () => {
   test('a heartbeat commits what its leader says, and is answered with its round', () => {
     const node = new DrivenNode({ log: logOf(1, 1) });
     expect(node.step(heartbeat(node, 2, 1, 1, 5))).toMatchObject([
-      { kind: 'heartbeat-response', to: n2, readRound: 5 },
+      { kind: 'heartbeat-response', to: n2, round: 5 },
     ]);
     expect(node.node.status().commitIndex).toBe(1);
     node.step(heartbeat(node, 2, 1, 0));
@@ -549,7 +548,7 @@ describe('a ready', () => {
     const ready = node.node.ready();
     const [messages, appended] = [ready.messages.length, ready.append.length];
     node.node.propose(Uint8Array.of(2));
-    node.node.tick();
+    node.node.tick(0);
     node.node.requestRead(1);
     node.node.ready();
     expect([ready.messages.length, ready.append.length]).toEqual([messages, appended]);
@@ -557,24 +556,12 @@ describe('a ready', () => {
 });
 
 describe('a configuration', () => {
-  const hardState = { term: term(0), vote: undefined };
-  const empty = { hardState, last: LOG_START, spans: [] };
-  const config = {
-    id: n1,
-    voters: [n1, n2] as readonly NodeId[],
-    electionTicks: 10,
-    heartbeatTicks: 1,
-    random: { below: () => 0 },
-    openingBody: () => new Uint8Array(0),
-    appendBytesMax: 10,
-    inflightBytesMax: 10,
-    uncommittedBytesMax: 10,
-    tailBytesMax: 10,
-  };
+  const empty = restoredFrom([]);
+  const config = { ...testConfig(n1), appendBytesMax: 10, inflightBytesMax: 10 };
 
   test.each<[string, object]>([
-    ['a replica that is no voter', { voters: [n2, n3] }],
-    ['a voter listed twice', { voters: [n1, n1] }],
+    ['ticks without length', { tickMs: 0 }],
+    ['no append in flight', { inflightAppendsMax: 0 }],
     ['heartbeats as rare as elections', { heartbeatTicks: 10 }],
     ['a heartbeat interval of 0', { heartbeatTicks: 0 }],
     ['a negative bound', { tailBytesMax: -1 }],
@@ -593,6 +580,11 @@ describe('a configuration', () => {
     [
       'entries without spans',
       { hardState: { term: term(2), vote: undefined }, last: positionAt(logOf(2), 1) },
+    ],
+    ['a voter listed twice', { base: { ...empty.base, configuration: configurationOf([n1, n1]) } }],
+    [
+      'a configuration above the log',
+      { configurations: [{ index: logIndex(1), configuration: configurationOf([n1]) }] },
     ],
   ])('restored from %s is refused', (_, wrong) => {
     expect(() => new RaftNode(config, { ...empty, ...wrong })).toThrow(InvariantError);

@@ -4,6 +4,7 @@
  */
 import type { LogIndex, NodeId, Term } from '@kvstore/std';
 import type { Entry } from './entry.ts';
+import type { ConfigurationAt, LogBase } from './membership/configuration.ts';
 import type { Message } from './message.ts';
 
 /** Term and vote: must survive every crash. */
@@ -41,24 +42,31 @@ export interface LoadRequest {
 }
 
 export interface Ready {
-  /** 1. Make durable before `append` begins; then call `hardStatePersisted`. */
+  /** 1. Make durable before `install` and `append` begin; then call `hardStatePersisted`. */
   readonly hardState: HardState | undefined;
   /**
-   * 2. Make durable, then call `persisted` with the last one's index and term, once for every `Ready`
+   * 2. This replica is behind the base of its leader's log: make this base durable in place of the
+   * whole log, then call `persisted` with its index and term. The storage needs a snapshot too.
+   */
+  readonly install: LogBase | undefined;
+  /**
+   * 3. Make durable, then call `persisted` with the last one's index and term, once for every `Ready`
    * with entries, in order. Contiguous; when the first index is not above the log's last, cut the log
    * there first: the rest is a conflict.
    */
   readonly append: readonly Entry[];
-  /** 3. Send now: whatever depended on durability has been held back by the core. */
+  /** 4. Send now: whatever depended on durability has been held back by the core. */
   readonly messages: readonly Message[];
-  /** 4. The new commit index, when it moved. */
+  /** 5. The new commit index, when it moved. */
   readonly commitIndex: LogIndex | undefined;
   /** Newly committed entries that are still in memory, in order, ending at `commitIndex`. */
   readonly committed: readonly Entry[];
-  /** 5. Reads whose round is complete, and reads that will never be (leadership lost). */
+  /** 6. Reads whose round is complete, and reads that will never be (leadership lost). */
   readonly reads: readonly ReadGrant[];
   readonly abandonedReads: readonly number[];
   readonly loads: readonly LoadRequest[];
+  /** The configuration in force, when another one came into force; maybe not committed yet. */
+  readonly configuration: ConfigurationAt | undefined;
   /** Role, term or leader, when one of them changed. */
   readonly softState: SoftState | undefined;
 }

@@ -3,16 +3,51 @@
  * held: for tests that say exactly what arrives and look at exactly what leaves.
  */
 import { LOG_START, logIndex, term, type LogPosition, type NodeId } from '@kvstore/std';
-import type { AppendRequest, Entry, Message, RaftConfig, RaftNode, Ready } from '../src/index.ts';
+import {
+  configurationOf,
+  type AppendRequest,
+  type Configuration,
+  type Entry,
+  type LogBase,
+  type Message,
+  type RaftConfig,
+  type RaftNode,
+  type Ready,
+} from '../src/index.ts';
+import { jsonConfigurations } from './configurations.ts';
 import { nodeIds, SimulatedReplica } from './replica.ts';
 
 export const ELECTION_TICKS = 10;
+export const TICK_MS = 10;
 
 export interface Setup extends Partial<RaftConfig> {
   readonly size?: number;
   readonly log?: readonly Entry[];
   readonly term?: number;
   readonly vote?: NodeId;
+  /** Instead of a configuration in which all vote. */
+  readonly configuration?: Configuration;
+  /** Of a log that was cut; `log` follows it. */
+  readonly base?: LogBase;
+}
+
+/** Settings of a replica in a test, for what it does not say itself. */
+export function testConfig(id: NodeId): RaftConfig {
+  return {
+    id,
+    electionTicks: ELECTION_TICKS,
+    heartbeatTicks: 1,
+    tickMs: TICK_MS,
+    yieldTicks: 0,
+    random: { below: () => 0 },
+    openingBody: () => new Uint8Array(0),
+    configurations: jsonConfigurations,
+    appendBytesMax: 4096,
+    inflightBytesMax: 65_536,
+    inflightAppendsMax: 1_000,
+    uncommittedBytesMax: 65_536,
+    tailBytesMax: 65_536,
+  };
 }
 
 export class DrivenNode {
@@ -20,29 +55,28 @@ export class DrivenNode {
   readonly ids: readonly NodeId[];
   readonly readies: Ready[] = [];
   isDiskHeld = false;
+  nowMs = 0;
 
-  constructor({ size = 3, log = [], term: hardTerm, vote, ...config }: Setup = {}) {
+  constructor({
+    size = 3,
+    log = [],
+    term: hardTerm,
+    vote,
+    configuration,
+    base,
+    ...config
+  }: Setup = {}) {
     this.ids = nodeIds(size);
     const [id = this.ids[0] as NodeId] = this.ids;
     this.replica = new SimulatedReplica(
-      {
-        id,
-        voters: this.ids,
-        electionTicks: ELECTION_TICKS,
-        heartbeatTicks: 1,
-        random: { below: () => 0 },
-        openingBody: () => new Uint8Array(0),
-        appendBytesMax: 4096,
-        inflightBytesMax: 65_536,
-        uncommittedBytesMax: 65_536,
-        tailBytesMax: 65_536,
-        ...config,
-      },
+      { ...testConfig(id), ...config },
+      configuration ?? configurationOf(this.ids),
       { onReady: (_, ready) => this.readies.push(ready) },
     );
-    this.replica.disk.push(...log);
-    const last = log[log.length - 1];
-    this.replica.hardState = { term: term(hardTerm ?? last?.term ?? 0), vote };
+    if (base !== undefined) this.replica.disk.install(base);
+    this.replica.disk.entries.push(...log);
+    const { last } = this.replica.disk;
+    this.replica.hardState = { term: term(hardTerm ?? last.term), vote };
     this.replica.start();
   }
 
@@ -68,7 +102,8 @@ export class DrivenNode {
   tick(count = 1): Message[] {
     const sent: Message[] = [];
     for (let i = 0; i < count; i++) {
-      this.node.tick();
+      this.nowMs += TICK_MS;
+      this.node.tick(this.nowMs);
       sent.push(...this.settle());
     }
     return sent;
@@ -144,9 +179,9 @@ export class DrivenNode {
     });
   }
 
-  heartbeatAnswer(n: number, readRound = 0): Message[] {
+  heartbeatAnswer(n: number, round = 0): Message[] {
     const { term: own } = this.node.status();
-    return this.step({ kind: 'heartbeat-response', ...this.from(n), term: own, readRound });
+    return this.step({ kind: 'heartbeat-response', ...this.from(n), term: own, round });
   }
 
   /** Every commit index that was reported. */

@@ -5,7 +5,7 @@
  * completeness, I7 state machine safety, I8 committed is durable on a majority, I11 commit by an entry
  * of the own term, I12 match and durability, I19 linearizable reads.
  */
-import type { NodeId } from '@kvstore/std';
+import type { LogPosition, NodeId } from '@kvstore/std';
 import type { Entry, HardState, Message, Ready } from '../src/index.ts';
 import type { SimulatedReplica } from './replica.ts';
 
@@ -22,7 +22,7 @@ export class Invariants {
   readonly #votes = new Map<string, NodeId>();
   readonly #hardStates = new Map<NodeId, HardState>();
   readonly #commits = new Map<NodeId, number>();
-  readonly #leaderEnds = new Map<string, Entry>();
+  readonly #leaderEnds = new Map<string, LogPosition>();
   readonly #matches = new Map<string, number>();
   readonly #entries = new Map<string, Entry>();
   readonly #reads = new Map<number, PendingRead>();
@@ -99,7 +99,8 @@ export class Invariants {
     // A candidate may win late, when a later term has committed more: that is not in its promise.
     let end = this.committed.length;
     while (end > 0 && (this.#committedIn[end - 1] as number) >= term) end--;
-    const isComplete = end === 0 || replica.log[end - 1]?.chain === this.committed[end - 1]?.chain;
+    const isComplete =
+      end === 0 || replica.log.positionAt(end)?.chain === this.committed[end - 1]?.chain;
     must(isComplete, `I6 leader ${replica.id} of ${term} lacks ${end}`);
   }
 
@@ -110,7 +111,7 @@ export class Invariants {
     );
     this.#commits.set(replica.id, commitIndex);
     const status = replica.node?.status();
-    const end = replica.log[commitIndex - 1];
+    const end = replica.log.positionAt(commitIndex);
     must(end !== undefined, `I7 ${replica.id} commits ${commitIndex} without having it`);
     if (status?.role === 'leader') {
       must(
@@ -119,7 +120,7 @@ export class Invariants {
       );
     }
     while (this.committed.length < commitIndex) {
-      const entry = replica.log[this.committed.length] as Entry;
+      const entry = replica.log.entryAt(this.committed.length + 1) as Entry;
       this.committed.push(entry);
       this.#committedIn.push(status?.term ?? 0);
       this.seen.commits++;
@@ -145,7 +146,10 @@ export class Invariants {
     }
     if (message.kind === 'append-response' && message.result.kind === 'accepted') {
       must(isTermDurable, `I2 ${replica.id} accepts in ${message.term} before that is durable`);
-      must(message.result.matchIndex <= disk.length, `I12 ${replica.id} accepts before its disk`);
+      must(
+        message.result.matchIndex <= disk.lastIndex,
+        `I12 ${replica.id} accepts before its disk`,
+      );
     }
   }
 
@@ -186,19 +190,21 @@ export class Invariants {
     const key = `${leader.id}/${status.term}`;
     const end = this.#leaderEnds.get(key);
     if (end !== undefined) {
-      must(leader.log[end.index - 1]?.chain === end.chain, `I4 leader ${key} changes its log`);
+      must(
+        leader.log.positionAt(end.index)?.chain === end.chain,
+        `I4 leader ${key} changes its log`,
+      );
     }
-    const last = leader.log[leader.log.length - 1];
-    if (last !== undefined) this.#leaderEnds.set(key, last);
+    this.#leaderEnds.set(key, leader.log.last);
     for (const { node, matchIndex } of status.progress) {
       const matchKey = `${key}/${node}`;
       must(matchIndex >= (this.#matches.get(matchKey) ?? 0), `I12 match of ${matchKey} goes down`);
       this.#matches.set(matchKey, matchIndex);
       const follower = this.#replicas.find((replica) => replica.id === node) as SimulatedReplica;
       if (matchIndex === 0 || follower.hardState.term > status.term) continue;
-      const held = follower.disk[matchIndex - 1];
+      const held = follower.disk.positionAt(matchIndex);
       must(
-        held?.chain === leader.log[matchIndex - 1]?.chain,
+        held?.chain === leader.log.positionAt(matchIndex)?.chain,
         `I12 ${matchKey} is not ${matchIndex}`,
       );
     }
@@ -207,7 +213,7 @@ export class Invariants {
   #checkDurable(last: Entry): void {
     let holders = 0;
     for (const { disk } of this.#replicas)
-      if (disk[last.index - 1]?.chain === last.chain) holders++;
+      if (disk.positionAt(last.index)?.chain === last.chain) holders++;
     must(holders * 2 > this.#replicas.length, `I8 ${last.index} is durable on ${holders} only`);
   }
 }

@@ -3,14 +3,106 @@
  * letter of the manual in `src/index.ts`. Writes become durable one by one, when the test says so; a
  * crash takes everything else. What was handed out is kept for the test to judge.
  */
-import { LOG_START, nodeId, term, type LogPosition, type NodeId } from '@kvstore/std';
+import { LOG_START, logIndex, nodeId, term, type LogPosition, type NodeId } from '@kvstore/std';
 import { positionOf } from '../src/entry.ts';
-import { RaftNode } from '../src/index.ts';
-import type { Entry, HardState, LoadRequest, RaftConfig, Ready, TermSpan } from '../src/index.ts';
+import { configurationOf, EntryKind, RaftNode } from '../src/index.ts';
+import type {
+  Configuration,
+  ConfigurationAt,
+  Entry,
+  HardState,
+  LoadRequest,
+  LogBase,
+  RaftConfig,
+  Ready,
+  RestoredState,
+  TermSpan,
+} from '../src/index.ts';
+import { jsonConfigurations } from './configurations.ts';
 
 type Write =
   | { readonly kind: 'hard-state'; readonly state: HardState }
+  | { readonly kind: 'install'; readonly base: LogBase }
   | { readonly kind: 'append'; readonly entries: readonly Entry[] };
+
+/** A log as a disk holds it: the base, and the entries after it. */
+export class DiskLog {
+  base: LogBase;
+  entries: Entry[] = [];
+
+  constructor(base: LogBase) {
+    this.base = base;
+  }
+
+  get lastIndex(): number {
+    return this.base.position.index + this.entries.length;
+  }
+
+  /** Undefined where the log does not reach. */
+  entryAt(index: number): Entry | undefined {
+    return this.entries[index - this.base.position.index - 1];
+  }
+
+  positionAt(index: number): LogPosition | undefined {
+    if (index === this.base.position.index) return this.base.position;
+    const entry = this.entryAt(index);
+    return entry === undefined ? undefined : positionOf(entry);
+  }
+
+  get last(): LogPosition {
+    return this.positionAt(this.lastIndex) as LogPosition;
+  }
+
+  /** What an append does to a log: cut at its first index, then the entries. */
+  place(entries: readonly Entry[]): void {
+    const from = (entries[0] as Entry).index - this.base.position.index - 1;
+    if (from < 0) throw new Error('append below the base');
+    this.entries.length = Math.min(this.entries.length, from);
+    for (const entry of entries) {
+      if (entry.index !== this.lastIndex + 1) throw new Error(`a gap before ${entry.index}`);
+      this.entries.push(entry);
+    }
+  }
+
+  install(base: LogBase): void {
+    this.base = base;
+    this.entries = [];
+  }
+
+  cut(base: LogBase): void {
+    this.entries = this.entries.slice(base.position.index - this.base.position.index);
+    this.base = base;
+  }
+
+  copy(): DiskLog {
+    const copy = new DiskLog(this.base);
+    copy.entries = [...this.entries];
+    return copy;
+  }
+
+  restored(hardState: HardState): RestoredState {
+    const { base, entries, last } = this;
+    const configurations = configurationsOf(entries);
+    return { hardState, base, last, spans: spansOf(entries), configurations };
+  }
+}
+
+/** What a log that was never cut begins with. */
+export function foundingBase(configuration: Configuration): LogBase {
+  return { position: LOG_START, configuration, note: new Uint8Array(0) };
+}
+
+export const LOG_OPTIONS = {
+  tailBytesMax: 1_000,
+  decodeConfiguration: (body: Uint8Array) => jsonConfigurations.decode(body),
+};
+
+/** A state to restore from a whole log of `n1`.. `n3`. */
+export function restoredFrom(entries: readonly Entry[], lastTerm?: number): RestoredState {
+  const disk = new DiskLog(foundingBase(configurationOf(nodeIds(3))));
+  if (entries.length > 0) disk.place(entries);
+  return disk.restored({ term: term(lastTerm ?? disk.last.term), vote: undefined });
+}
 
 export interface ReplicaEvents {
   /** A `Ready` was taken and its writes were queued. */
@@ -25,34 +117,40 @@ export class SimulatedReplica {
   node: RaftNode | undefined;
   /** Durable. */
   hardState: HardState = { term: term(0), vote: undefined };
-  readonly disk: Entry[] = [];
+  readonly disk: DiskLog;
   /** What the disk will be once every write has been carried out. */
-  log: Entry[] = [];
+  log: DiskLog;
   readonly writes: Write[] = [];
   readonly loads: LoadRequest[] = [];
   /** How often entries that were handed out before were overwritten. */
   truncations = 0;
 
-  constructor(config: RaftConfig, events: ReplicaEvents) {
+  constructor(config: RaftConfig, configuration: Configuration, events: ReplicaEvents) {
     this.id = config.id;
     this.#config = config;
     this.#events = events;
+    this.disk = new DiskLog(foundingBase(configuration));
+    this.log = this.disk.copy();
   }
 
   start(): void {
-    this.log = [...this.disk];
-    this.node = new RaftNode(this.#config, {
-      hardState: this.hardState,
-      last: positionAt(this.log, this.log.length),
-      spans: spansOf(this.log),
-    });
+    this.log = this.disk.copy();
+    this.node = new RaftNode(this.#config, this.log.restored(this.hardState));
   }
 
   crash(): void {
     this.node = undefined;
     this.writes.length = 0;
     this.loads.length = 0;
-    this.log = [...this.disk];
+    this.log = this.disk.copy();
+  }
+
+  /** Cuts the log at its beginning, at once and durably. */
+  cutTo(index: number): void {
+    const position = this.log.positionAt(index) as LogPosition;
+    const base = this.node?.cutLog(position, Uint8Array.of(1)) as LogBase;
+    this.log.cut(base);
+    this.disk.cut(base);
   }
 
   /** Takes what is ready and queues its writes and loads. */
@@ -62,10 +160,14 @@ export class SimulatedReplica {
       if (ready.hardState !== undefined) {
         this.writes.push({ kind: 'hard-state', state: ready.hardState });
       }
+      if (ready.install !== undefined) {
+        this.writes.push({ kind: 'install', base: ready.install });
+        this.log.install(ready.install);
+      }
       if (ready.append.length > 0) {
         this.writes.push({ kind: 'append', entries: ready.append });
-        if ((ready.append[0] as Entry).index <= this.log.length) this.truncations++;
-        place(this.log, ready.append);
+        if ((ready.append[0] as Entry).index <= this.log.lastIndex) this.truncations++;
+        this.log.place(ready.append);
       }
       this.loads.push(...ready.loads);
       this.#events.onReady(this, ready);
@@ -79,8 +181,12 @@ export class SimulatedReplica {
     if (write.kind === 'hard-state') {
       this.hardState = write.state;
       this.node?.hardStatePersisted(write.state);
+    } else if (write.kind === 'install') {
+      this.disk.install(write.base);
+      const { index, term: of } = write.base.position;
+      this.node?.persisted(index, of);
     } else {
-      place(this.disk, write.entries);
+      this.disk.place(write.entries);
       const last = write.entries[write.entries.length - 1] as Entry;
       this.node?.persisted(last.index, last.term);
     }
@@ -91,26 +197,19 @@ export class SimulatedReplica {
   completeLoad(): boolean {
     const load = this.loads.shift();
     if (load === undefined) return false;
+    const previous = this.log.positionAt(load.from - 1);
     // Cut off since it was asked for, so that nobody here waits for it any more.
-    if (load.from - 1 > this.log.length) return true;
+    if (previous === undefined) return true;
     const entries: Entry[] = [];
     let bytes = 0;
-    for (const entry of this.log.slice(load.from - 1)) {
+    for (let index = load.from; index <= this.log.lastIndex; index = logIndex(index + 1)) {
+      const entry = this.log.entryAt(index) as Entry;
       bytes += entry.body.length;
       if (entries.length > 0 && bytes > load.maxBytes) break;
       entries.push(entry);
     }
-    this.node?.loaded(load.to, positionAt(this.log, load.from - 1), entries);
+    this.node?.loaded(load.to, previous, entries);
     return true;
-  }
-}
-
-/** What an append does to a log: cut at its first index, then the entries. */
-function place(log: Entry[], entries: readonly Entry[]): void {
-  log.length = Math.min(log.length, (entries[0] as Entry).index - 1);
-  for (const entry of entries) {
-    if (entry.index !== log.length + 1) throw new Error(`append leaves a gap at ${entry.index}`);
-    log.push(entry);
   }
 }
 
@@ -126,6 +225,15 @@ export function spansOf(log: readonly Entry[]): TermSpan[] {
     spans.push({ term: entry.term, firstIndex: entry.index });
   }
   return spans;
+}
+
+function configurationsOf(log: readonly Entry[]): ConfigurationAt[] {
+  const found: ConfigurationAt[] = [];
+  for (const { kind, index, body } of log) {
+    if (kind !== EntryKind.configuration) continue;
+    found.push({ index, configuration: jsonConfigurations.decode(body) as Configuration });
+  }
+  return found;
 }
 
 export function nodeIds(count: number): NodeId[] {

@@ -10,6 +10,8 @@ export interface RecoveredLog {
   /** The last entry; LOG_START for an empty log. */
   readonly last: LogPosition;
   readonly spans: readonly TermSpan[];
+  /** The entries that say who takes part in consensus, in order. */
+  readonly configurations: readonly Entry[];
   /** The torn tail that was cut at open, if any: reported, never silent. */
   readonly cut:
     { readonly file: string; readonly offset: number; readonly bytes: number } | undefined;

@@ -1,4 +1,4 @@
-import { type Entry, type HardState, RaftNode } from '@kvstore/raft';
+import { configurationOf, type Entry, type HardState, RaftNode } from '@kvstore/raft';
 import { LOG_START, nodeId, SeededRandom, term } from '@kvstore/std';
 import { makeEntries, MemoryHardState, MemoryLogStore } from '@kvstore/testing';
 import { LogWriter } from './log-writer.ts';
@@ -10,17 +10,30 @@ function coreThatListens(told: string[]): RaftNode {
   const core = new RaftNode(
     {
       id: self,
-      voters: [self],
       electionTicks: 10,
       heartbeatTicks: 1,
+      tickMs: 25,
+      yieldTicks: 0,
       random: new SeededRandom(1),
       openingBody: () => new Uint8Array(0),
+      configurations: { encode: () => new Uint8Array(0), decode: () => undefined },
       appendBytesMax: 1000,
+      inflightAppendsMax: 1,
       inflightBytesMax: 1000,
       uncommittedBytesMax: 1000,
       tailBytesMax: 1000,
     },
-    { hardState: { term: term(0), vote: undefined }, last: LOG_START, spans: [] },
+    {
+      hardState: { term: term(0), vote: undefined },
+      base: {
+        position: LOG_START,
+        configuration: configurationOf([self]),
+        note: new Uint8Array(0),
+      },
+      last: LOG_START,
+      spans: [],
+      configurations: [],
+    },
   );
   core.hardStatePersisted = (state: HardState) => void told.push(`term ${state.term}`);
   core.persisted = (index) => void told.push(`entry ${index}`);

@@ -67,7 +67,7 @@ export class LogWriter {
   #append(entries: readonly Entry[]): void {
     const last = entries[entries.length - 1];
     assert(last !== undefined, 'nothing to append');
-    const acknowledged = this.#raft.status().durableIndex;
+    const acknowledged = this.#raft.durableIndex;
     const appended = this.#log.append(entries, acknowledged).then(() => {
       this.#raft.persisted(last.index, last.term);
       this.#onDurable();

@@ -15,7 +15,7 @@ const entry = {
 const messages: readonly Message[] = [
   { kind: 'pre-vote-request', ...address, lastIndex: logIndex(7), lastTerm: term(3) },
   { kind: 'pre-vote-response', ...address, granted: true },
-  { kind: 'vote-request', ...address, lastIndex: logIndex(7), lastTerm: term(3) },
+  { kind: 'vote-request', ...address, lastIndex: logIndex(7), lastTerm: term(3), forced: true },
   { kind: 'vote-response', ...address, granted: false },
   {
     kind: 'append-request',
@@ -37,8 +37,25 @@ const messages: readonly Message[] = [
       hintTerm: term(2),
     },
   },
-  { kind: 'heartbeat-request', ...address, commitIndex: logIndex(6), readRound: 12 },
-  { kind: 'heartbeat-response', ...address, readRound: 12 },
+  { kind: 'heartbeat-request', ...address, commitIndex: logIndex(6), round: 12 },
+  { kind: 'heartbeat-response', ...address, round: 12 },
+  { kind: 'timeout-now', ...address },
+  {
+    kind: 'base-request',
+    ...address,
+    base: {
+      position: { index: logIndex(7), term: term(3), chain: chain(55) },
+      configuration: {
+        voters: [nodeId('node-1'), nodeId('node-2')],
+        outgoing: [nodeId('node-1'), nodeId('node-5')],
+        learners: [nodeId('node-3')],
+        joining: [nodeId('node-4')],
+        removed: [nodeId('node-9')],
+        priorities: [{ node: nodeId('node-2'), priority: 7 }],
+      },
+      note: Uint8Array.of(1, 2),
+    },
+  },
 ];
 
 describe('Raft messages on the wire', () => {

@@ -1,8 +1,9 @@
 /**
- * Raft messages on the wire: u64 cluster tag · u64 wall clock · u8 kind · u8+from · u8+to · u64 term ·
- * fields. Entries as everywhere. The tag keeps apart two clusters of one name and secret that were
- * founded apart; by the clocks that come with its votes a leader knows the time before its first stamp.
- * Throws `DecodeError`; what is well-formed but wrong is the core's to refuse.
+ * Raft messages on the wire: u64 cluster tag · u64 wall clock · u8 format · u8 kind · u8+from · u8+to ·
+ * u64 term · fields. Entries as everywhere. The tag keeps apart two clusters of one name and secret that
+ * were founded apart; by the clocks that come with its votes a leader knows the time before its first
+ * stamp. A message of another format is refused: what it lacks cannot be guessed. Throws
+ * `DecodeError`; what is well-formed but wrong is the core's to refuse.
  */
 import { decodeEntry, encodeEntry } from '@kvstore/contract';
 import {
@@ -11,15 +12,17 @@ import {
   ByteWriter,
   chain,
   DecodeError,
-  decodeUtf8,
   encodeUtf8,
-  isNodeId,
   logIndex,
   type NodeId,
   term,
   type Term,
 } from '@kvstore/std';
-import type { AppendResponse, Message } from '@kvstore/raft';
+import type { AppendResponse, LogBase, Message } from '@kvstore/raft';
+import { decodeConfiguration, decodeNode, encodeConfiguration } from './configuration-codec.ts';
+
+/** 2: heartbeats are numbered, votes may be forced, bases and timeouts are sent. */
+const FORMAT = 2;
 
 const Kind = {
   preVoteRequest: 1,
@@ -30,12 +33,15 @@ const Kind = {
   appendResponse: 6,
   heartbeatRequest: 7,
   heartbeatResponse: 8,
+  baseRequest: 9,
+  timeoutNow: 10,
 } as const;
 
 export function encodeMessage(clusterTag: number, wallMs: number, message: Message): Uint8Array {
   const writer = new ByteWriter(256).u64(clusterTag).u64(wallMs);
   const head = (kind: number): ByteWriter =>
     writer
+      .u8(FORMAT)
       .u8(kind)
       .bytes8(encodeUtf8(message.from))
       .bytes8(encodeUtf8(message.to))
@@ -48,7 +54,11 @@ export function encodeMessage(clusterTag: number, wallMs: number, message: Messa
         .u8(message.granted ? 1 : 0)
         .finish();
     case 'vote-request':
-      return head(Kind.voteRequest).u64(message.lastIndex).u64(message.lastTerm).finish();
+      return head(Kind.voteRequest)
+        .u64(message.lastIndex)
+        .u64(message.lastTerm)
+        .u8(message.forced ? 1 : 0)
+        .finish();
     case 'vote-response':
       return head(Kind.voteResponse)
         .u8(message.granted ? 1 : 0)
@@ -66,12 +76,26 @@ export function encodeMessage(clusterTag: number, wallMs: number, message: Messa
       encodeResult(head(Kind.appendResponse), message.result);
       return writer.finish();
     case 'heartbeat-request':
-      return head(Kind.heartbeatRequest).u64(message.commitIndex).u64(message.readRound).finish();
+      return head(Kind.heartbeatRequest).u64(message.commitIndex).u64(message.round).finish();
     case 'heartbeat-response':
-      return head(Kind.heartbeatResponse).u64(message.readRound).finish();
+      return head(Kind.heartbeatResponse).u64(message.round).finish();
+    case 'base-request':
+      encodeBase(head(Kind.baseRequest), message.base);
+      return writer.finish();
+    case 'timeout-now':
+      return head(Kind.timeoutNow).finish();
     default:
       return assertNever(message);
   }
+}
+
+function encodeBase(writer: ByteWriter, { position, configuration, note }: LogBase): void {
+  writer
+    .u64(position.index)
+    .u64(position.term)
+    .u64(position.chain)
+    .bytes16(encodeConfiguration(configuration))
+    .bytes16(note);
 }
 
 function encodeResult(writer: ByteWriter, result: AppendResponse['result']): void {
@@ -93,8 +117,9 @@ export function decodeMessage(bytes: Uint8Array): TaggedMessage {
   const reader = new ByteReader(bytes);
   const clusterTag = reader.u64();
   const wallMs = reader.u64();
+  if (reader.u8() !== FORMAT) throw new DecodeError('unknown format of a raft message');
   const kind = reader.u8();
-  const address = { from: node(reader), to: node(reader), term: term(reader.u64()) };
+  const address = { from: decodeNode(reader), to: decodeNode(reader), term: term(reader.u64()) };
   const message = decodeFields(reader, kind, address);
   reader.end();
   return { clusterTag, wallMs, message };
@@ -111,11 +136,16 @@ function decodeFields(reader: ByteReader, kind: number, address: Address): Messa
     case Kind.preVoteRequest:
       return { kind: 'pre-vote-request', ...address, ...lastPosition(reader) };
     case Kind.preVoteResponse:
-      return { kind: 'pre-vote-response', ...address, granted: reader.u8() === 1 };
+      return { kind: 'pre-vote-response', ...address, granted: flag(reader) };
     case Kind.voteRequest:
-      return { kind: 'vote-request', ...address, ...lastPosition(reader) };
+      return {
+        kind: 'vote-request',
+        ...address,
+        ...lastPosition(reader),
+        forced: flag(reader),
+      };
     case Kind.voteResponse:
-      return { kind: 'vote-response', ...address, granted: reader.u8() === 1 };
+      return { kind: 'vote-response', ...address, granted: flag(reader) };
     case Kind.appendRequest:
       return decodeAppend(reader, address);
     case Kind.appendResponse:
@@ -125,10 +155,14 @@ function decodeFields(reader: ByteReader, kind: number, address: Address): Messa
         kind: 'heartbeat-request',
         ...address,
         commitIndex: logIndex(reader.u64()),
-        readRound: reader.u64(),
+        round: reader.u64(),
       };
     case Kind.heartbeatResponse:
-      return { kind: 'heartbeat-response', ...address, readRound: reader.u64() };
+      return { kind: 'heartbeat-response', ...address, round: reader.u64() };
+    case Kind.baseRequest:
+      return { kind: 'base-request', ...address, base: decodeBase(reader) };
+    case Kind.timeoutNow:
+      return { kind: 'timeout-now', ...address };
     default:
       throw new DecodeError('unknown raft message');
   }
@@ -156,7 +190,7 @@ function decodeAppend(reader: ByteReader, address: Address): Message {
 }
 
 function decodeResult(reader: ByteReader): AppendResponse['result'] {
-  if (reader.u8() === 1) return { kind: 'accepted', matchIndex: logIndex(reader.u64()) };
+  if (flag(reader)) return { kind: 'accepted', matchIndex: logIndex(reader.u64()) };
   return {
     kind: 'rejected',
     rejectedIndex: logIndex(reader.u64()),
@@ -165,8 +199,18 @@ function decodeResult(reader: ByteReader): AppendResponse['result'] {
   };
 }
 
-function node(reader: ByteReader): NodeId {
-  const name = decodeUtf8(reader.bytes8());
-  if (!isNodeId(name)) throw new DecodeError('bad node id');
-  return name;
+function decodeBase(reader: ByteReader): LogBase {
+  const position = {
+    index: logIndex(reader.u64()),
+    term: term(reader.u64()),
+    chain: chain(reader.u64()),
+  };
+  const configuration = decodeConfiguration(reader.bytes16());
+  return { position, configuration, note: reader.bytes16().slice() };
+}
+
+function flag(reader: ByteReader): boolean {
+  const value = reader.u8();
+  if (value > 1) throw new DecodeError('a flag that is neither 0 nor 1');
+  return value === 1;
 }

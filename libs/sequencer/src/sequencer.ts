@@ -40,6 +40,7 @@ import {
   Subjects,
 } from '@kvstore/contract';
 import {
+  assert,
   type Clock,
   isNodeId,
   LOG_START,
@@ -51,12 +52,16 @@ import {
   type Timers,
 } from '@kvstore/std';
 import {
+  type Change,
+  type ChangeProposed,
+  configurationOf,
   type Entry,
   type Message,
   RaftNode,
   type Ready,
   Role,
   type SoftState,
+  type TransferStarted,
 } from '@kvstore/raft';
 import type { ArchiveSource, ArchiveState } from './archive-source.ts';
 import { ClusterClock } from './cluster-clock.ts';
@@ -68,6 +73,11 @@ import { LogRoom, RECORD_OVERHEAD_BYTES } from './log-room.ts';
 import type { HardStateStore, LogStore } from './log-store.ts';
 import { LogWriter } from './log-writer.ts';
 import { answerAll, type Proposal, Proposals } from './proposals.ts';
+import {
+  configurationsOf,
+  decodeConfigurationEntry,
+  encodeConfigurationEntry,
+} from './configuration-codec.ts';
 import { decodeMessage, encodeMessage } from './raft-codec.ts';
 import { Storages } from './storages.ts';
 
@@ -80,6 +90,9 @@ export interface SequencerConfig {
   /** Entries in one message to a follower; one entry is always sent. */
   readonly appendBytesMax: number;
   readonly inflightBytesMax: number;
+  readonly inflightAppendsMax: number;
+  /** How long a leader leads, and a voter of higher priority keeps up, before that one leads. */
+  readonly yieldTicks: number;
   /**
    * Of settled entries in memory. Small, so that they die young: bodies that survive two collections
    * are freed by collections of the whole heap only.
@@ -101,6 +114,8 @@ export const defaultSequencerConfig: SequencerConfig = {
   uncommittedBytesMax: 16 * 1024 * 1024,
   appendBytesMax: Limits.entryBytesMax,
   inflightBytesMax: 4 * 1024 * 1024,
+  inflightAppendsMax: 256,
+  yieldTicks: 300,
   tailBytesMax: 1024 * 1024,
   unappliedEntriesMax: 10_000,
   pullBytesMax: Limits.entryBytesMax,
@@ -306,28 +321,54 @@ export class Sequencer {
     };
   }
 
+  /** Proposes the next membership; see `RaftNode.changeMembers`. */
+  changeMembers(changes: readonly Change[]): ChangeProposed {
+    const proposed = this.#raft.changeMembers(changes);
+    this.#advance();
+    return proposed;
+  }
+
+  /** Begins to hand leadership over; see `RaftNode.transferLeadership`. */
+  transferLeadership(to: NodeId): TransferStarted {
+    const started = this.#raft.transferLeadership(to);
+    this.#advance();
+    return started;
+  }
+
   #createCore(): RaftNode {
     const { node, voters, random, log, hardStates } = this.#options;
     return new RaftNode(
       {
         id: node,
-        voters,
         electionTicks: this.#config.electionTicks,
         heartbeatTicks: this.#config.heartbeatTicks,
+        tickMs: this.#config.tickMs,
+        yieldTicks: this.#config.yieldTicks,
         random,
         openingBody: () => {
           this.#clusterClock.lead();
           return encodeEntryBody(this.#headers.next(), []);
         },
+        configurations: {
+          encode: (configuration) => encodeConfigurationEntry(this.#headers.next(), configuration),
+          decode: decodeConfigurationEntry,
+        },
         appendBytesMax: this.#config.appendBytesMax,
+        inflightAppendsMax: this.#config.inflightAppendsMax,
         inflightBytesMax: this.#config.inflightBytesMax,
         uncommittedBytesMax: this.#config.uncommittedBytesMax,
         tailBytesMax: this.#config.tailBytesMax,
       },
       {
         hardState: hardStates.recovered,
+        base: {
+          position: LOG_START,
+          configuration: configurationOf(voters),
+          note: new Uint8Array(0),
+        },
         last: log.recovered.last,
         spans: log.recovered.spans,
+        configurations: configurationsOf(log.recovered.configurations),
       },
     );
   }
@@ -348,7 +389,9 @@ export class Sequencer {
     if (this.#stopped) return;
     this.#ticks += 1;
     // Why: its votes would still pass, and it would lead where no entry gets through.
-    if (this.#soft.role === Role.leader || !this.#isCutOff) this.#raft.tick();
+    if (this.#soft.role === Role.leader || !this.#isCutOff) {
+      this.#raft.tick(this.#options.clock.monotonicMs());
+    }
     if (this.#soft.role === Role.leader) {
       this.#watchCommit();
       this.#watchDisk();
@@ -400,6 +443,8 @@ export class Sequencer {
     // Why first: what is pending from an earlier leadership may be overwritten by these entries, and
     // must not be called committed.
     if (ready.softState !== undefined) this.#become(ready.softState);
+    // The log is never cut yet, so that no replica can be behind the base of a leader's.
+    assert(ready.install === undefined, 'a base to install, though no log was cut');
     for (const entry of ready.append) this.#headers.appended(entry);
     this.#writer.write(ready.hardState, ready.append);
     for (const message of ready.messages) this.#send(message);
@@ -415,7 +460,10 @@ export class Sequencer {
 
   /** Entries and their answers must not hold up votes and heartbeats: they are on another lane. */
   #send(message: Message): void {
-    const bulk = message.kind === 'append-request' || message.kind === 'append-response';
+    const bulk =
+      message.kind === 'append-request' ||
+      message.kind === 'append-response' ||
+      message.kind === 'base-request';
     const operation = bulk ? ConsensusOperation.raft : ConsensusOperation.vote;
     this.#publish(
       bulk ? 'data' : 'control',
@@ -583,10 +631,11 @@ export class Sequencer {
       this.#proposals.appended(proposed.index, proposals);
       return bytes;
     }
-    const overloaded = proposed.kind === 'overloaded';
+    // While leadership is handed over nothing is taken; whoever waits a moment finds a leader.
+    const later = proposed.kind === 'overloaded' || proposed.kind === 'transferring';
     answerAll(
       proposals,
-      overloaded
+      later
         ? { kind: 'refused', reason: RefusalReason.overloaded }
         : { kind: 'not-leader', leader: proposed.leader },
     );
@@ -657,6 +706,7 @@ export class Sequencer {
     const node = received?.frame.sender.name;
     if (received === undefined || node === undefined || !isNodeId(node)) return;
     this.#storages.hear(node, received.body, this.#options.clock.monotonicMs());
+    this.#raft.storageDurable(node, received.body.durable);
   }
 
   #onRaft(message: BusMessage): void {

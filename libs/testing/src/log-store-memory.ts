@@ -5,6 +5,7 @@
  */
 import { assert, LOG_START } from '@kvstore/std';
 import type { Chain, LogIndex, LogPosition, Term } from '@kvstore/std';
+import { EntryKind } from '@kvstore/raft';
 import type { Entry, HardState, TermSpan } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import type { HardStateStore, LogStore, RecoveredLog } from '@kvstore/sequencer';
@@ -35,6 +36,7 @@ export class MemoryLogStore implements LogStore {
       firstIndex: 1 as LogIndex,
       last: positionOf(entries.at(-1)),
       spans: spansOf(entries),
+      configurations: entries.filter(({ kind }) => kind === EntryKind.configuration),
       cut: undefined,
     };
     for (const entry of entries) this.#usedBytes += entryBytes(entry);

@@ -2,14 +2,15 @@
  * A follower's side of AppendEntries (thesis 3.5, figure 3.1): makes the log continue the leader's,
  * or says where the two may still agree.
  *
- * The request is of the current term and well formed. Entries that are here already stay: only a
+ * The request is of the current term and well formed. What is at or below the base of this log is
+ * committed, so that it is the leader's too, though it is no longer here. Entries that are here already stay: only a
  * real conflict truncates, since a delayed request may end before what was acknowledged after it.
  * Two entries of equal index and term with different chains, or a conflict at a committed entry,
  * mean that replicas have diverged: an assertion, not an answer.
  */
 import { assert, logIndex, nextChain, type LogIndex, type LogPosition } from '@kvstore/std';
-import { positionOf, type Entry } from './entry.ts';
-import type { AppendRequest, AppendResponse } from './message.ts';
+import { positionOf, type Entry } from '../entry.ts';
+import type { AppendRequest, AppendResponse } from '../message.ts';
 import type { RaftLog } from './raft-log.ts';
 
 type Rejected = Extract<AppendResponse['result'], { kind: 'rejected' }>;
@@ -18,20 +19,26 @@ export type AppendOutcome =
   /** The log holds everything up to `matchIndex`, equal to the leader's; maybe not yet durable. */
   | { readonly kind: 'matched'; readonly matchIndex: LogIndex }
   | Rejected
-  /** The chains of the entries do not continue each other: damaged on the way, nothing changed. */
+  /** Chains that do not continue each other, or a configuration that says nothing: nothing changed. */
   | { readonly kind: 'corrupt' };
 
 export function appendEntries(log: RaftLog, request: AppendRequest): AppendOutcome {
   if (!chainsContinue(request)) return { kind: 'corrupt' };
-  const { previousIndex, previousTerm, previousChain, entries } = request;
-  if (log.termAt(previousIndex) !== previousTerm) return reject(log, request);
-  assertSameChain(log, { index: previousIndex, term: previousTerm, chain: previousChain });
-
-  let previous: LogPosition = {
-    index: previousIndex,
-    term: previousTerm,
-    chain: previousChain,
-  };
+  if (!request.entries.every((entry) => log.understands(entry))) return { kind: 'corrupt' };
+  const { previousIndex, previousTerm, previousChain } = request;
+  let previous: LogPosition = { index: previousIndex, term: previousTerm, chain: previousChain };
+  let { entries } = request;
+  const base = log.base.position;
+  if (previousIndex < base.index) {
+    const first = base.index - previousIndex;
+    if (entries.length < first) return { kind: 'matched', matchIndex: lastOf(request) };
+    assertSameChain(log, entries[first - 1] as Entry);
+    previous = base;
+    entries = entries.slice(first);
+  } else {
+    if (log.termAt(previousIndex) !== previousTerm) return reject(log, request);
+    assertSameChain(log, previous);
+  }
   for (const entry of entries) {
     if (log.termAt(entry.index) === entry.term) {
       assertSameChain(log, entry);
@@ -43,6 +50,10 @@ export function appendEntries(log: RaftLog, request: AppendRequest): AppendOutco
   }
   log.commitTo(logIndex(Math.min(request.commitIndex, previous.index)));
   return { kind: 'matched', matchIndex: previous.index };
+}
+
+function lastOf({ previousIndex, entries }: AppendRequest): LogIndex {
+  return logIndex(previousIndex + entries.length);
 }
 
 /**

@@ -1,16 +1,18 @@
 /**
- * The log of one replica (thesis 3.5): terms of all of it, bodies of its newest part.
+ * The log of one replica (thesis 3.5): terms of all of it, bodies of its newest part, and what stands
+ * before its first entry.
  *
- *   1 ............... before | before+1 ......... settled ......... last
- *   terms only               | in memory, kept     | in memory, needed
+ *   base | base+1 ........ before | before+1 ......... settled ......... last
+ *        | terms only             | in memory, kept     | in memory, needed
  *
  * Invariants
- *   1. committed ≤ last, durable ≤ last, handed out ≤ last; committed never goes down
+ *   1. base ≤ committed ≤ last, durable ≤ last, handed out ≤ last; committed never goes down
  *   2. entries above `before` are in memory; none above `settled` = min(durable, committed) is dropped
  *   3. nothing at or below the commit index is ever truncated
  *   4. the chain of an entry continues that of the entry before it (by whoever appends)
  *   5. bytes of settled entries in memory are at most `tailBytesMax` after `trim`
- * After a restart nothing is in memory, and the commit index is 0 until a leader tells it.
+ *   6. configurations are those of its entries and of its base: they come and go with them
+ * After a restart nothing is in memory, and the commit index is the base's until a leader tells it.
  */
 import {
   assert,
@@ -22,35 +24,56 @@ import {
   type LogPosition,
   type Term,
 } from '@kvstore/std';
-import { entryBytes, positionOf, type Entry, type EntryKind } from './entry.ts';
+import { entryBytes, EntryKind, positionOf, type Entry } from '../entry.ts';
+import { ConfigurationLog } from '../membership/configuration-log.ts';
+import type { Configuration, LogBase } from '../membership/configuration.ts';
+import type { RestoredState } from '../raft-config.ts';
 import { PendingWrites } from './pending-writes.ts';
-import type { RestoredState } from './raft-config.ts';
 import { TermSpans } from './term-spans.ts';
 
 /** Dropped places at the front of the array before it is moved together. */
 const SLACK_ENTRIES_MAX = 1024;
 
+/** What a log needs besides its state. */
+export interface LogOptions {
+  readonly tailBytesMax: number;
+  readonly decodeConfiguration: (body: Uint8Array) => Configuration | undefined;
+}
+
 export class RaftLog {
-  readonly #tailBytesMax: number;
+  readonly configurations: ConfigurationLog;
+  readonly #options: LogOptions;
   readonly #spans: TermSpans;
   readonly #writes = new PendingWrites();
   /** `#tail[#head]` is the entry after `#before`. */
   #tail: (Entry | undefined)[] = [];
   #head = 0;
+  #base: LogBase;
   #before: LogPosition;
   #last: LogPosition;
-  #commitIndex = LOG_START.index;
+  #commitIndex: LogIndex;
   #durableIndex: LogIndex;
-  #settledIndex = LOG_START.index;
+  #settledIndex: LogIndex;
   /** Up to here handed out by `takeAppend` and `takeCommitted`. */
   #appendTaken: LogIndex;
-  #commitTaken = LOG_START.index;
+  #commitTaken: LogIndex;
+  #isInstalled = false;
   #settledBytes = 0;
   #unsettledBytes = 0;
 
-  constructor(restored: RestoredState, tailBytesMax: number) {
-    this.#tailBytesMax = tailBytesMax;
-    this.#spans = new TermSpans(restored.spans);
+  constructor(restored: RestoredState, options: LogOptions) {
+    const { base, configurations } = restored;
+    const { index } = base.position;
+    this.#options = options;
+    this.#spans = new TermSpans(base.position, restored.spans);
+    this.configurations = new ConfigurationLog(
+      { index, configuration: base.configuration },
+      configurations,
+    );
+    this.#base = base;
+    this.#commitIndex = index;
+    this.#settledIndex = index;
+    this.#commitTaken = index;
     this.#before = restored.last;
     this.#last = restored.last;
     this.#durableIndex = restored.last.index;
@@ -75,16 +98,23 @@ export class RaftLog {
     return this.#unsettledBytes;
   }
 
-  /** Undefined above the last entry; 0 at index 0. */
+  /** What stands before the first entry. */
+  get base(): LogBase {
+    return this.#base;
+  }
+
+  /** Undefined above the last entry and below the base; 0 at index 0. */
   termAt(index: LogIndex): Term | undefined {
     if (index === this.#last.index) return this.#last.term;
-    return index > this.#last.index ? undefined : this.#spans.termAt(index);
+    if (index > this.#last.index || index < this.#base.position.index) return undefined;
+    return this.#spans.termAt(index);
   }
 
   /** Term and chain of an entry, while it or the one after it is in memory. */
   positionAt(index: LogIndex): LogPosition | undefined {
     if (index === this.#last.index) return this.#last;
     if (index === this.#before.index) return this.#before;
+    if (index === this.#base.position.index) return this.#base.position;
     const entry = this.entryAt(index);
     return entry === undefined ? undefined : positionOf(entry);
   }
@@ -131,10 +161,17 @@ export class RaftLog {
     return entry;
   }
 
-  /** The entry after the last one; its chain has been verified. */
+  /** Can this replica act by the entry? False for a configuration that it cannot read. */
+  understands(entry: Entry): boolean {
+    if (entry.kind !== EntryKind.configuration) return true;
+    return this.#options.decodeConfiguration(entry.body) !== undefined;
+  }
+
+  /** The entry after the last one; its chain has been verified, and it is understood. */
   append(entry: Entry): void {
     assert(entry.index === this.#last.index + 1, 'an appended entry does not follow the last');
     assert(entry.term >= this.#last.term, 'an appended entry is of an older term than the last');
+    if (entry.kind === EntryKind.configuration) this.#configure(entry);
     this.#tail.push(entry);
     this.#spans.extend(entry.index, entry.term);
     this.#last = positionOf(entry);
@@ -150,8 +187,59 @@ export class RaftLog {
     this.#last = last;
     this.#spans.truncate(last.index);
     this.#writes.truncate(last.index);
+    this.configurations.truncate(last.index);
     this.#durableIndex = logIndex(Math.min(this.#durableIndex, last.index));
     this.#appendTaken = logIndex(Math.min(this.#appendTaken, last.index));
+  }
+
+  /**
+   * The driver may now cut its log up to `position`, all of it durable here and handed out as
+   * committed. Returns what has to stand before the first entry that stays.
+   */
+  cut(position: LogPosition, note: Uint8Array): LogBase {
+    const { index } = position;
+    assert(index > this.#base.position.index, 'a cut below the base');
+    assert(index <= this.#durableIndex && index <= this.#commitTaken, 'a cut of what is needed');
+    assert(this.termAt(index) === position.term, 'a cut at a place that is not of this log');
+    const known = this.chainAt(index);
+    assert(known === undefined || known === position.chain, 'a cut at another chain');
+    const { configuration } = this.configurations.at(index);
+    this.#base = { position, configuration, note };
+    if (index < this.#last.index) this.#spans.cut(position);
+    else this.#spans.reset(position);
+    this.configurations.cut(index);
+    while (this.#before.index < index) this.#dropFirst();
+    return this.#base;
+  }
+
+  /** Everything here is void; the log begins anew after `base`, which a leader has committed. */
+  install(base: LogBase): void {
+    const { position, configuration } = base;
+    assert(position.index > this.#commitIndex, 'a base below what is committed here');
+    this.#tail = [];
+    this.#head = 0;
+    this.#settledBytes = 0;
+    this.#unsettledBytes = 0;
+    this.#base = base;
+    this.#before = position;
+    this.#last = position;
+    this.#spans.reset(position);
+    this.configurations.reset({ index: position.index, configuration });
+    this.#writes.truncate(LOG_START.index);
+    this.#durableIndex = LOG_START.index;
+    this.#appendTaken = position.index;
+    this.#settledIndex = position.index;
+    this.#commitIndex = position.index;
+    this.#isInstalled = true;
+  }
+
+  /** A base to make durable in place of the whole log, handed out once. */
+  takeInstall(): LogBase | undefined {
+    if (!this.#isInstalled) return undefined;
+    this.#isInstalled = false;
+    const { index, term } = this.#base.position;
+    this.#writes.add(index, term);
+    return this.#base;
   }
 
   /** Raises the commit index to `index`; no effect when it is there already. */
@@ -170,6 +258,10 @@ export class RaftLog {
     this.#durableIndex = proven;
     this.#settle();
     return true;
+  }
+
+  get hasInstall(): boolean {
+    return this.#isInstalled;
   }
 
   get hasAppend(): boolean {
@@ -198,12 +290,10 @@ export class RaftLog {
 
   /** Drops the oldest settled entries above the byte bound, once they have been handed out. */
   trim(): void {
-    while (this.#settledBytes > this.#tailBytesMax && this.#before.index < this.#settledIndex) {
-      const entry = this.#entry(logIndex(this.#before.index + 1));
-      if (entry.index > this.#commitTaken) break;
-      this.#settledBytes -= entryBytes(entry);
-      this.#before = positionOf(entry);
-      this.#tail[this.#head++] = undefined;
+    const { tailBytesMax } = this.#options;
+    while (this.#settledBytes > tailBytesMax && this.#before.index < this.#settledIndex) {
+      if (this.#before.index >= this.#commitTaken) break;
+      this.#dropFirst();
     }
     if (this.#head > SLACK_ENTRIES_MAX && this.#head * 2 > this.#tail.length) {
       this.#tail = this.#tail.slice(this.#head);
@@ -213,6 +303,8 @@ export class RaftLog {
 
   /** Invariants 1 and 2, in constant time. */
   check(): void {
+    assert(this.#base.position.index <= this.#before.index, 'the tail begins below the base');
+    assert(this.#base.position.index <= this.#commitIndex, 'a base that is not committed');
     assert(this.#before.index <= this.#last.index, 'the tail ends before it begins');
     const held = this.#tail.length - this.#head;
     assert(held === this.#last.index - this.#before.index, 'the tail has a gap');
@@ -233,6 +325,20 @@ export class RaftLog {
       this.#settledBytes += bytes;
     }
     this.#settledIndex = settled;
+  }
+
+  #configure(entry: Entry): void {
+    const configuration = this.#options.decodeConfiguration(entry.body);
+    assert(configuration !== undefined, 'a configuration that cannot be read');
+    this.configurations.append(entry.index, configuration);
+  }
+
+  /** The oldest entry in memory, which is settled. */
+  #dropFirst(): void {
+    const entry = this.#entry(logIndex(this.#before.index + 1));
+    this.#settledBytes -= entryBytes(entry);
+    this.#before = positionOf(entry);
+    this.#tail[this.#head++] = undefined;
   }
 
   #dropLast(): void {

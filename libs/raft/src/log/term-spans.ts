@@ -1,9 +1,9 @@
 /**
- * The term of every entry of the whole log, as runs of equal term: a few numbers per leader ever
- * elected instead of one per entry.
+ * The term of every entry of the log, as runs of equal term: a few numbers per leader ever elected
+ * instead of one per entry.
  *
- * Invariants: first indexes and terms both strictly ascend; the first span begins at index 1, since
- * the log is never cut yet. The end of the newest span is the log's business, not known here.
+ * Invariants: first indexes and terms both strictly ascend; the first span begins right above the
+ * base. The end of the newest span is the log's business, not known here.
  */
 import { assert, logIndex, term, type LogIndex, type Term } from '@kvstore/std';
 
@@ -13,17 +13,27 @@ export interface TermSpan {
   readonly firstIndex: LogIndex;
 }
 
-export class TermSpans {
-  readonly #spans: TermSpan[] = [];
+/** The place before the first entry. */
+export interface TermBase {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
 
-  constructor(spans: readonly TermSpan[]) {
+export const NO_BASE: TermBase = { index: logIndex(0), term: term(0) };
+
+export class TermSpans {
+  #base: TermBase;
+  #spans: TermSpan[] = [];
+
+  constructor(base: TermBase, spans: readonly TermSpan[]) {
+    this.#base = base;
     for (const span of spans) this.#push(span);
   }
 
-  /** Term of the entry at `index`, which the log must hold; 0 at index 0. */
+  /** Term of the entry at `index`, which the log must hold; at the base, of the base. */
   termAt(index: LogIndex): Term {
     const at = this.#find(index);
-    return at < 0 ? term(0) : this.#at(at).term;
+    return at < 0 ? this.#base.term : this.#at(at).term;
   }
 
   /** Takes note of the entry that was appended at `index`. */
@@ -41,7 +51,30 @@ export class TermSpans {
     }
   }
 
-  /** The highest index at or below `index` whose term is at most `termMax`; 0 when there is none. */
+  /** Forgets every entry at or below `base`, which the log holds. */
+  cut(base: TermBase): void {
+    const at = this.#find(base.index);
+    const rest = this.#spans.slice(Math.max(at, 0));
+    const first = rest[0];
+    if (first !== undefined && first.firstIndex <= base.index) {
+      const firstIndex = logIndex(base.index + 1);
+      if (rest[1]?.firstIndex === firstIndex) rest.shift();
+      else rest[0] = { term: first.term, firstIndex };
+    }
+    this.#base = base;
+    this.#spans = rest;
+  }
+
+  /** The cut reached the end of the log: nothing is above `base`. */
+  reset(base: TermBase): void {
+    this.#base = base;
+    this.#spans = [];
+  }
+
+  /**
+   * The highest index at or below `index` whose term is at most `termMax`; one below the base when
+   * it must be below it.
+   */
   lastAtMost(index: LogIndex, termMax: Term): LogIndex {
     let at = this.#find(index);
     let end = index;
@@ -49,6 +82,7 @@ export class TermSpans {
       end = logIndex(this.#at(at).firstIndex - 1);
       at--;
     }
+    if (at < 0 && this.#base.term > termMax) return logIndex(Math.max(0, this.#base.index - 1));
     return end;
   }
 
@@ -67,8 +101,10 @@ export class TermSpans {
 
   #push(span: TermSpan): void {
     const newest = this.#spans[this.#spans.length - 1];
-    if (newest === undefined) assert(span.firstIndex === 1, 'the log does not begin at index 1');
-    else {
+    if (newest === undefined) {
+      assert(span.firstIndex === this.#base.index + 1, 'the first span does not follow the base');
+      assert(span.term >= this.#base.term, 'terms in the log go down');
+    } else {
       assert(span.firstIndex > newest.firstIndex, 'term spans out of order');
       assert(span.term > newest.term, 'terms in the log go down');
     }

@@ -12,39 +12,29 @@
  * All transitions happen here; the leadership only asks and reports.
  */
 import { assert, logIndex, type LogIndex, type LogPosition, type NodeId } from '@kvstore/std';
-import { entryBytes, positionOf, type Entry } from './entry.ts';
-
-export interface InflightLimits {
-  readonly appendBytesMax: number;
-  readonly inflightBytesMax: number;
-}
-
-interface Inflight {
-  readonly last: LogIndex;
-  readonly bytes: number;
-}
+import { entryBytes, positionOf, type Entry } from '../entry.ts';
+import { Inflights, type InflightLimits } from './inflights.ts';
 
 export class Progress {
   readonly node: NodeId;
-  readonly #limits: InflightLimits;
+  readonly #inflights: Inflights;
   #mode: 'probe' | 'replicate' = 'probe';
   #matchIndex = logIndex(0);
   #nextIndex: LogIndex;
   /** The position before `next` when an append told it; else the log may know. */
   #previous: LogPosition | undefined;
-  #inflight: Inflight[] = [];
-  #inflightBytes = 0;
   /** An append is owed even without entries: to find the match, or what became of lost appends. */
   #owesAppend = true;
   #loadingFrom: LogIndex | undefined;
   #contactTick: number;
   #retriedAtTick = -1;
+  #confirmedRound = 0;
 
   constructor(node: NodeId, next: LogIndex, tick: number, limits: InflightLimits) {
     this.node = node;
     this.#nextIndex = next;
     this.#contactTick = tick;
-    this.#limits = limits;
+    this.#inflights = new Inflights(limits);
   }
 
   get state(): 'probe' | 'replicate' | 'loading' {
@@ -59,12 +49,18 @@ export class Progress {
     return this.#nextIndex;
   }
 
+  /** The position before `next`, when an append told it. */
   get previous(): LogPosition | undefined {
     return this.#previous;
   }
 
   get inflightBytes(): number {
-    return this.#inflightBytes;
+    return this.#inflights.bytes;
+  }
+
+  /** The newest round of heartbeats that this follower answered. */
+  get confirmedRound(): number {
+    return this.#confirmedRound;
   }
 
   /** Tick of the leader at which this follower was last heard. */
@@ -78,8 +74,7 @@ export class Progress {
 
   /** May another append with entries leave? */
   get hasRoom(): boolean {
-    const { appendBytesMax, inflightBytesMax } = this.#limits;
-    return this.#inflightBytes === 0 || this.#inflightBytes + appendBytesMax <= inflightBytesMax;
+    return this.#inflights.hasRoom;
   }
 
   /** A newer commit index alone is no reason: it rides on the next append or heartbeat. */
@@ -99,8 +94,7 @@ export class Progress {
     if (this.#mode === 'probe' || last === undefined) return;
     let bytes = 0;
     for (const entry of entries) bytes += entryBytes(entry);
-    this.#inflight.push({ last: last.index, bytes });
-    this.#inflightBytes += bytes;
+    this.#inflights.add(last.index, bytes);
     this.#previous = positionOf(last);
     this.#nextIndex = logIndex(last.index + 1);
   }
@@ -110,7 +104,7 @@ export class Progress {
     if (match < this.#matchIndex) return false;
     const isNews = match > this.#matchIndex;
     this.#matchIndex = match;
-    this.#release(match);
+    this.#inflights.release(match);
     // Less than the place that is being probed: an earlier append, or a part of it became durable.
     if (this.#mode === 'probe' && match + 1 >= this.#nextIndex) this.#becomeReplicate();
     else if (match >= this.#nextIndex) this.#moveNext(logIndex(match + 1));
@@ -132,11 +126,24 @@ export class Progress {
    * It answered a heartbeat: what was sent before and is still unanswered may be lost. Once per
    * tick, since read rounds send heartbeats much more often than appends get lost.
    */
-  answeredHeartbeat(last: LogIndex, tick: number): void {
+  answeredHeartbeat(round: number, last: LogIndex, tick: number): void {
+    if (round > this.#confirmedRound) this.#confirmedRound = round;
     if (tick === this.#retriedAtTick) return;
     if (this.#mode === 'replicate' && this.#matchIndex >= last) return;
     this.#retriedAtTick = tick;
     this.#owesAppend = true;
+  }
+
+  /** It was sent what stands before the log: like a probe at that place. */
+  sentBase(base: LogIndex): void {
+    this.#becomeProbe(logIndex(base + 1));
+    this.#owesAppend = false;
+  }
+
+  /** The log was cut above what is wanted from the driver: it will not be loaded. */
+  stopLoading(base: LogIndex): void {
+    if (this.#loadingFrom === undefined || this.#loadingFrom > base) return;
+    this.#becomeProbe(this.#nextIndex);
   }
 
   startLoading(): LogIndex {
@@ -155,7 +162,7 @@ export class Progress {
     assert(this.#matchIndex < this.#nextIndex, 'match is not below next');
     assert(this.#matchIndex <= last, 'a follower matches more than the leader has');
     assert(this.#nextIndex <= last + 1, 'next is beyond the end of the log');
-    assert(this.#inflightBytes >= 0, 'bytes in flight counted wrong');
+    this.#inflights.check();
   }
 
   #becomeReplicate(): void {
@@ -167,8 +174,8 @@ export class Progress {
   #becomeProbe(next: LogIndex): void {
     this.#mode = 'probe';
     this.#moveNext(next);
-    this.#inflight = [];
-    this.#inflightBytes = 0;
+    this.#inflights.clear();
+    this.#loadingFrom = undefined;
     this.#owesAppend = true;
   }
 
@@ -177,15 +184,5 @@ export class Progress {
     this.#nextIndex = next;
     this.#previous = undefined;
     this.#loadingFrom = undefined;
-  }
-
-  #release(match: LogIndex): void {
-    let acknowledged = 0;
-    for (const { last, bytes } of this.#inflight) {
-      if (last > match) break;
-      this.#inflightBytes -= bytes;
-      acknowledged++;
-    }
-    if (acknowledged > 0) this.#inflight.splice(0, acknowledged);
   }
 }

@@ -44,8 +44,12 @@ describe('a new leader', () => {
     const log = logOf(1, 1);
     const node = new DrivenNode({ log, openingBody: (of) => Uint8Array.of(of, 7) });
     const sent = node.lead();
-    expect(node.replica.disk[2]).toMatchObject({ index: 3, term: 2, kind: EntryKind.opening });
-    expect(node.replica.disk[2]?.body).toEqual(Uint8Array.of(2, 7));
+    expect(node.replica.disk.entries[2]).toMatchObject({
+      index: 3,
+      term: 2,
+      kind: EntryKind.opening,
+    });
+    expect(node.replica.disk.entries[2]?.body).toEqual(Uint8Array.of(2, 7));
     expect(sent).toMatchObject([
       {
         kind: 'append-request',
@@ -72,8 +76,8 @@ describe('a new leader', () => {
     node.accept(2, 1);
     expect(node.tick()).toEqual([]);
     expect(node.tick()).toMatchObject([
-      { kind: 'heartbeat-request', to: n2, commitIndex: 1, readRound: 0 },
-      { kind: 'heartbeat-request', to: n3, commitIndex: 0, readRound: 0 },
+      { kind: 'heartbeat-request', to: n2, commitIndex: 1, round: 1 },
+      { kind: 'heartbeat-request', to: n3, commitIndex: 0, round: 1 },
     ]);
     expect(node.tick()).toEqual([]);
   });
@@ -320,8 +324,8 @@ describe('linearizable reads (§6.4)', () => {
     const node = settledLeader();
     expect(node.node.requestRead(7)).toBe('pending');
     expect(node.settle()).toMatchObject([
-      { kind: 'heartbeat-request', to: n2, readRound: 1 },
-      { kind: 'heartbeat-request', to: n3, readRound: 1 },
+      { kind: 'heartbeat-request', to: n2, round: 1 },
+      { kind: 'heartbeat-request', to: n3, round: 1 },
     ]);
     propose(node, 1);
     node.accept(2, 2);
@@ -337,19 +341,20 @@ describe('linearizable reads (§6.4)', () => {
     node.settle();
     node.node.requestRead(3);
     expect(node.settle()).toEqual([]);
-    expect(node.heartbeatAnswer(2, 1)).toMatchObject([{ readRound: 2 }, { readRound: 2 }]);
+    expect(node.heartbeatAnswer(2, 1)).toMatchObject([{ round: 2 }, { round: 2 }]);
     expect(reads(node).map(({ context }) => context)).toEqual([1, 2]);
     node.heartbeatAnswer(2, 2);
     expect(reads(node).map(({ context }) => context)).toEqual([1, 2, 3]);
   });
 
-  test('a lost round is asked again by the next heartbeat, under its number', () => {
+  test('a lost round is asked again by the next heartbeat, whose number is new', () => {
     const node = settledLeader();
     node.node.requestRead(1);
     node.settle();
-    expect(node.tick()).toMatchObject([{ readRound: 1 }, { readRound: 1 }]);
-    node.heartbeatAnswer(2, 1);
-    expect(node.tick()).toMatchObject([{ readRound: 0 }, { readRound: 0 }]);
+    expect(node.tick()).toMatchObject([{ round: 2 }, { round: 2 }]);
+    expect(reads(node)).toEqual([]);
+    node.heartbeatAnswer(2, 2);
+    expect(reads(node)).toEqual([{ context: 1, index: 1 }]);
   });
 
   test('an answer to an older round, or to none, confirms nothing (etcd#20418)', () => {
@@ -368,10 +373,12 @@ describe('linearizable reads (§6.4)', () => {
     node.node.requestRead(1);
     expect(node.settle()).toEqual([]);
     node.accept(2, 1);
-    expect(node.tick()).toMatchObject([{ readRound: 0 }, { readRound: 0 }]);
+    expect(node.tick()).toMatchObject([{ round: 1 }, { round: 1 }]);
     const sent = node.accept(2, 2).filter((message) => message.kind === 'heartbeat-request');
-    expect(sent).toMatchObject([{ readRound: 1 }, { readRound: 1 }]);
+    expect(sent).toMatchObject([{ round: 2 }, { round: 2 }]);
     node.heartbeatAnswer(2, 1);
+    expect(reads(node)).toEqual([]);
+    node.heartbeatAnswer(2, 2);
     expect(reads(node)).toEqual([{ context: 1, index: 2 }]);
   });
 

@@ -1,8 +1,8 @@
 /**
- * Majorities over the voters (thesis 3.4): any two of them share a voter. Pure questions, no state
- * but who votes; changes of membership will ask two of these at once.
+ * Majorities over one set of voters (thesis 3.4): any two of them share a voter. Pure questions, no
+ * state but who votes.
  */
-import { assert, type LogIndex, type NodeId } from '@kvstore/std';
+import { assert, type NodeId } from '@kvstore/std';
 
 export type VoteResult = 'won' | 'lost' | 'pending';
 
@@ -10,10 +10,10 @@ export class MajorityQuorum {
   readonly voters: readonly NodeId[];
   readonly #members: ReadonlySet<NodeId>;
   readonly #size: number;
-  readonly #scratch: LogIndex[] = [];
+  readonly #scratch: number[] = [];
 
   constructor(voters: readonly NodeId[]) {
-    assert(voters.length > 0, 'a group without voters');
+    assert(voters.length > 0, 'a majority of no voters');
     this.voters = voters;
     this.#members = new Set(voters);
     this.#size = Math.floor(voters.length / 2) + 1;
@@ -30,13 +30,12 @@ export class MajorityQuorum {
     return count >= this.#size;
   }
 
-  /** The highest index that a majority has reached. */
-  reachedIndex(matchOf: (voter: NodeId) => LogIndex): LogIndex {
-    const matches = this.#scratch;
-    matches.length = 0;
-    for (const voter of this.voters) matches.push(matchOf(voter));
-    if (matches.length > 1) matches.sort((a, b) => b - a);
-    return matches[this.#size - 1] as LogIndex;
+  /** The highest value that a majority has reached. */
+  reached(valueOf: (voter: NodeId) => number): number {
+    const values = this.#scratch;
+    values.length = 0;
+    for (const voter of this.voters) insertDescending(values, valueOf(voter));
+    return values[this.#size - 1] as number;
   }
 
   /** Where an election stands; a voter without an answer is absent from `votes`. */
@@ -44,4 +43,15 @@ export class MajorityQuorum {
     if (this.isReached((voter) => votes.get(voter) === true)) return 'won';
     return this.isReached((voter) => votes.get(voter) !== false) ? 'pending' : 'lost';
   }
+}
+
+/** A handful of voters: cheaper than sorting by a comparator, and asked for every acknowledgement. */
+function insertDescending(values: number[], value: number): void {
+  let at = values.length;
+  values.push(value);
+  while (at > 0 && (values[at - 1] as number) < value) {
+    values[at] = values[at - 1] as number;
+    at--;
+  }
+  values[at] = value;
 }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
-import { InvariantError, logIndex, type NodeId } from '@kvstore/std';
-import { nodeIds } from '../testdata/replica.ts';
-import { MajorityQuorum } from './quorum.ts';
+import { InvariantError, type NodeId } from '@kvstore/std';
+import { nodeIds } from '../../testdata/replica.ts';
+import { MajorityQuorum } from './majority.ts';
 
 const group = fc.integer({ min: 1, max: 9 }).map(nodeIds);
 
@@ -13,9 +13,7 @@ describe('a majority quorum', () => {
         fc.array(fc.nat(12), { minLength: 9, maxLength: 9 }),
         (voters, reached) => {
           const matchOf = (voter: NodeId): number => reached[voters.indexOf(voter)] as number;
-          const index = new MajorityQuorum(voters).reachedIndex((voter) =>
-            logIndex(matchOf(voter)),
-          );
+          const index = new MajorityQuorum(voters).reached(matchOf);
           const count = (min: number): number => voters.filter((v) => matchOf(v) >= min).length;
           expect(count(index) * 2).toBeGreaterThan(voters.length);
           expect(count(index + 1) * 2).toBeLessThanOrEqual(voters.length);

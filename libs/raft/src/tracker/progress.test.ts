@@ -1,7 +1,7 @@
 import { LOG_START, logIndex, nodeId } from '@kvstore/std';
-import { logOf } from '../testdata/entries.ts';
-import { positionAt } from '../testdata/replica.ts';
-import { ENTRY_OVERHEAD_BYTES } from './entry.ts';
+import { logOf } from '../../testdata/entries.ts';
+import { positionAt } from '../../testdata/replica.ts';
+import { ENTRY_OVERHEAD_BYTES } from '../entry.ts';
 import { Progress } from './progress.ts';
 
 const LOG = logOf(1, 1, 1, 1, 1, 1, 1, 1);
@@ -10,6 +10,7 @@ const NONE = logIndex(0);
 const limits = {
   appendBytesMax: ENTRY_OVERHEAD_BYTES,
   inflightBytesMax: 2 * ENTRY_OVERHEAD_BYTES,
+  inflightAppendsMax: 1_000,
 };
 
 function probing(next: number): Progress {
@@ -35,17 +36,17 @@ describe('a follower that is probed', () => {
     send(progress, 5, 6);
     expect(progress.wantsAppend(LAST)).toBe(false);
     expect(progress.nextIndex).toBe(5);
-    progress.answeredHeartbeat(LAST, 1);
+    progress.answeredHeartbeat(0, LAST, 1);
     expect(progress.wantsAppend(LAST)).toBe(true);
   });
 
   test('is asked again at most once per tick', () => {
     const progress = probing(5);
-    progress.answeredHeartbeat(LAST, 1);
+    progress.answeredHeartbeat(0, LAST, 1);
     send(progress, 5, 6);
-    progress.answeredHeartbeat(LAST, 1);
+    progress.answeredHeartbeat(0, LAST, 1);
     expect(progress.wantsAppend(LAST)).toBe(false);
-    progress.answeredHeartbeat(LAST, 2);
+    progress.answeredHeartbeat(0, LAST, 2);
     expect(progress.wantsAppend(LAST)).toBe(true);
   });
 
@@ -102,6 +103,7 @@ describe('a follower that replicates', () => {
     const progress = new Progress(nodeId('f'), logIndex(1), 0, {
       appendBytesMax: 1,
       inflightBytesMax: 1,
+      inflightAppendsMax: 9,
     });
     progress.sent(LOG_START, []);
     progress.acknowledged(NONE);
@@ -128,11 +130,11 @@ describe('a follower that replicates', () => {
     const progress = replicating(6);
     send(progress, 7, 7);
     send(progress, 8, 8);
-    progress.answeredHeartbeat(LAST, 1);
+    progress.answeredHeartbeat(0, LAST, 1);
     expect(progress.wantsAppend(LAST)).toBe(true);
     send(progress, 9, 8);
     progress.acknowledged(LAST);
-    progress.answeredHeartbeat(LAST, 2);
+    progress.answeredHeartbeat(0, LAST, 2);
     expect(progress.wantsAppend(LAST)).toBe(false);
   });
 

@@ -7,18 +7,16 @@ import {
   term,
   type LogPosition,
 } from '@kvstore/std';
-import { logOf } from '../testdata/entries.ts';
-import { positionAt, spansOf } from '../testdata/replica.ts';
+import { logOf } from '../../testdata/entries.ts';
+import { LOG_OPTIONS, positionAt, restoredFrom } from '../../testdata/replica.ts';
 import { appendEntries, type AppendOutcome } from './append-entries.ts';
-import type { Entry } from './entry.ts';
-import type { AppendRequest } from './message.ts';
+import type { Entry } from '../entry.ts';
+import type { AppendRequest } from '../message.ts';
 import { RaftLog } from './raft-log.ts';
 
 function logWith(entries: readonly Entry[], isInMemory = true): RaftLog {
   const old = isInMemory ? [] : entries;
-  const last = positionAt(old, old.length);
-  const hardState = { term: term(9), vote: undefined };
-  const log = new RaftLog({ hardState, last, spans: spansOf(old) }, 1_000);
+  const log = new RaftLog(restoredFrom(old, 9), LOG_OPTIONS);
   if (isInMemory) for (const entry of entries) log.append(entry);
   return log;
 }

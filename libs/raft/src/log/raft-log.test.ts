@@ -1,14 +1,12 @@
 import * as fc from 'fast-check';
 import { InvariantError, LOG_START, logIndex, term } from '@kvstore/std';
-import { entryAfter, logOf } from '../testdata/entries.ts';
-import { positionAt, spansOf } from '../testdata/replica.ts';
-import { ENTRY_OVERHEAD_BYTES, EntryKind, positionOf, type Entry } from './entry.ts';
+import { entryAfter, logOf } from '../../testdata/entries.ts';
+import { LOG_OPTIONS, positionAt, restoredFrom } from '../../testdata/replica.ts';
+import { ENTRY_OVERHEAD_BYTES, EntryKind, positionOf, type Entry } from '../entry.ts';
 import { RaftLog } from './raft-log.ts';
 
 function restored(entries: readonly Entry[], tailBytesMax = 1_000): RaftLog {
-  const last = positionAt(entries, entries.length);
-  const hardState = { term: last.term, vote: undefined };
-  return new RaftLog({ hardState, last, spans: spansOf(entries) }, tailBytesMax);
+  return new RaftLog(restoredFrom(entries), { ...LOG_OPTIONS, tailBytesMax });
 }
 
 function filled(entries: readonly Entry[], tailBytesMax = 1_000): RaftLog {

@@ -1,0 +1,69 @@
+/**
+ * Answers to candidates (thesis 3.4, 3.6.1, 9.6), in whatever role this replica is and whatever its
+ * configuration says: a candidate may know of a newer one.
+ *
+ * Invariant: a grant leaves when the vote is durable, and never after the term has moved on.
+ */
+import type { NodeId } from '@kvstore/std';
+import type { PreVoteRequest, VoteRequest } from './message.ts';
+import { addressTo, type ReplicaState } from './replica-state.ts';
+
+export class Voter {
+  readonly #state: ReplicaState;
+  /** A granted vote whose response waits for the hard state. */
+  #owedGrant: NodeId | undefined;
+
+  constructor(state: ReplicaState) {
+    this.#state = state;
+  }
+
+  /** Changes nothing here: neither term nor vote nor timer. `leader`: known in this term. */
+  answerPreVote(request: PreVoteRequest, leader: NodeId | undefined): void {
+    const { hardState, outbox } = this.#state;
+    const granted = request.term >= hardState.term && this.#couldVoteFor(request, leader);
+    outbox.send({
+      kind: 'pre-vote-response',
+      ...addressTo(this.#state, request.from),
+      term: granted ? request.term : hardState.term,
+      granted,
+    });
+  }
+
+  /** The request is of this replica's term. */
+  vote(request: VoteRequest, leader: NodeId | undefined): void {
+    if (!this.#couldVoteFor(request, leader)) return this.answer(request.from, false);
+    const { hardState, timer } = this.#state;
+    hardState.castVote(request.from);
+    timer.reset();
+    if (hardState.isVoteDurable) this.answer(request.from, true);
+    else this.#owedGrant = request.from;
+  }
+
+  answer(to: NodeId, granted: boolean): void {
+    this.#state.outbox.send({ kind: 'vote-response', ...addressTo(this.#state, to), granted });
+  }
+
+  /** The vote of this term is durable. */
+  sendOwed(): void {
+    if (this.#owedGrant !== undefined) this.answer(this.#owedGrant, true);
+    this.#owedGrant = undefined;
+  }
+
+  forgetOwed(): void {
+    this.#owedGrant = undefined;
+  }
+
+  get owed(): NodeId | undefined {
+    return this.#owedGrant;
+  }
+
+  #couldVoteFor(
+    { from, term, lastIndex, lastTerm }: PreVoteRequest | VoteRequest,
+    leader: NodeId | undefined,
+  ): boolean {
+    const { hardState, log } = this.#state;
+    const isFree = hardState.vote === undefined && leader === undefined;
+    if (term === hardState.term && hardState.vote !== from && !isFree) return false;
+    return log.isUpToDate(lastIndex, lastTerm);
+  }
+}
