@@ -2,6 +2,7 @@
 import { benchIdle } from './idle.ts';
 import { UsageError } from './options.ts';
 import { benchPeers } from './peers.ts';
+import { benchRaft } from './raft.ts';
 import { benchRest } from './rest.ts';
 import { benchStart } from './start.ts';
 
@@ -10,6 +11,7 @@ const benchmarks: Readonly<Record<string, (args: readonly string[]) => Promise<u
   peers: benchPeers,
   idle: benchIdle,
   start: benchStart,
+  raft: benchRaft,
 };
 
 const [name, ...args] = process.argv.slice(2);

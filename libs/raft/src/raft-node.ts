@@ -9,37 +9,19 @@
  *      candidate's own vote, a grant for the vote, an acceptance for the term and the entries
  *   4. whatever arrives in a message is dropped or answered; assertions fire only when replicas
  *      have diverged or this code is wrong
- * This file holds the terms, the changes of role and who is listened to. What a role does is in
- * `follower.ts`, `candidate.ts` and `leader.ts`, answers to candidates in `voter.ts`.
+ * This file is what the caller sees; terms and changes of role are in `roles.ts`.
  */
-import { assert, assertNever, term as asTerm } from '@kvstore/std';
-import type { Chain, LogIndex, LogPosition, NodeId, Term } from '@kvstore/std';
-import { Candidate } from './candidate.ts';
+import { assert, type Chain, type LogIndex } from '@kvstore/std';
+import type { LogPosition, NodeId, Term } from '@kvstore/std';
 import { ElectionTimer } from './election-timer.ts';
 import type { Entry } from './entry.ts';
-import { answerHeartbeat, answerLateAppend, Follower } from './follower.ts';
 import { HardStateCell } from './hard-state-cell.ts';
-import { Leader } from './leader.ts';
 import { RaftLog } from './log/raft-log.ts';
 import type { Change } from './membership/change.ts';
 import type { Configuration, ConfigurationAt, LogBase } from './membership/configuration.ts';
 import { Membership } from './membership/membership.ts';
-import { isWellFormed } from './message-shape.ts';
-import type {
-  AppendRequest,
-  AppendResponse,
-  BaseRequest,
-  HeartbeatRequest,
-  HeartbeatResponse,
-  Message,
-  PreVoteRequest,
-  PreVoteResponse,
-  TimeoutNow,
-  VoteRequest,
-  VoteResponse,
-} from './message.ts';
+import type { Message } from './message.ts';
 import { Outbox } from './outbox.ts';
-import type { VoteResult } from './quorum/majority.ts';
 import {
   assertConfig,
   assertRestored,
@@ -49,17 +31,13 @@ import {
 import type { ChangeProposed, Proposed, RaftStatus, TransferStarted } from './raft-status.ts';
 import type { HardState, Ready, SoftState } from './ready.ts';
 import type { ReplicaState } from './replica-state.ts';
-import { Voter } from './voter.ts';
+import { Roles } from './roles.ts';
 
 export class RaftNode {
   readonly #state: ReplicaState;
-  readonly #voter: Voter;
-  #role: Follower | Candidate | Leader;
-  /** Monotonic time of the last tick. */
-  #tickedAtMs = 0;
+  readonly #roles: Roles;
   #softStateTaken: SoftState;
   #configurationTaken: Configuration;
-  readonly #dropped = { malformed: 0, misaddressed: 0, strangers: 0, removed: 0 };
 
   constructor(config: RaftConfig, restored: RestoredState) {
     assertConfig(config);
@@ -77,8 +55,7 @@ export class RaftNode {
       timer: new ElectionTimer(config.electionTicks, config.random),
       outbox: new Outbox(),
     };
-    this.#voter = new Voter(this.#state);
-    this.#role = new Follower(this.#state, undefined);
+    this.#roles = new Roles(this.#state);
     this.#softStateTaken = this.#softState();
     this.#configurationTaken = this.#state.membership.configuration;
   }
@@ -88,55 +65,22 @@ export class RaftNode {
    * missed are not made up for.
    */
   tick(nowMs: number): void {
-    const { timer } = this.#state;
-    this.#tickedAtMs = nowMs;
-    timer.tick();
-    if (this.#role.kind === 'leader') {
-      if (!this.#role.tick(nowMs)) this.#becomeFollower(this.#term, undefined);
-    } else if ((timer.isExpired || this.#isSoleVoter) && this.#mayLead) {
-      this.#campaign();
-    }
+    this.#roles.tick(nowMs);
   }
 
   /** A message arrived: from anyone, in any order, any number of times. The core owns it now. */
   step(message: Message): void {
-    if (!this.#admits(message)) return;
-    switch (message.kind) {
-      case 'pre-vote-request':
-        return this.#onPreVoteRequest(message);
-      case 'pre-vote-response':
-        return this.#onPreVoteResponse(message);
-      case 'vote-request':
-        return this.#onVoteRequest(message);
-      case 'vote-response':
-        return this.#onVoteResponse(message);
-      case 'append-request':
-        return this.#onAppendRequest(message);
-      case 'append-response':
-        return this.#onAppendResponse(message);
-      case 'base-request':
-        return this.#onBaseRequest(message);
-      case 'heartbeat-request':
-        return this.#onHeartbeatRequest(message);
-      case 'heartbeat-response':
-        return this.#onHeartbeatResponse(message);
-      case 'timeout-now':
-        return this.#onTimeoutNow(message);
-      default:
-        return assertNever(message);
-    }
+    this.#roles.step(message);
   }
 
   /** Appends an entry if this replica leads. The core owns `body` from here on. */
   propose(body: Uint8Array): Proposed {
-    if (this.#role.kind !== 'leader') return this.#notLeader;
-    return this.#role.propose(body);
+    return this.#roles.leading?.propose(body) ?? this.#notLeader;
   }
 
   /** Proposes the next configuration; joint ones are left, and learners promoted, without a call. */
   changeMembers(changes: readonly Change[]): ChangeProposed {
-    if (this.#role.kind !== 'leader') return this.#notLeader;
-    return this.#role.changeMembers(changes);
+    return this.#roles.leading?.changeMembers(changes) ?? this.#notLeader;
   }
 
   /**
@@ -144,7 +88,7 @@ export class RaftNode {
    * until an election timeout has passed and this one goes on.
    */
   transferLeadership(to: NodeId): TransferStarted {
-    return this.#role.kind === 'leader' ? this.#role.transferTo(to) : 'not-leader';
+    return this.#roles.leading?.transferTo(to) ?? 'not-leader';
   }
 
   /**
@@ -152,9 +96,7 @@ export class RaftNode {
    * and leaves the next election to the others first. Nothing when this replica does not lead.
    */
   stepDown(): void {
-    if (this.#role.kind !== 'leader') return;
-    this.#becomeFollower(this.#term, undefined);
-    this.#state.timer.holdBack();
+    this.#roles.stepDown();
   }
 
   /**
@@ -162,8 +104,9 @@ export class RaftNode {
    * back in `Ready.reads` or `Ready.abandonedReads`; the core does not look into it.
    */
   requestRead(context: number): 'pending' | 'not-leader' | 'overloaded' {
-    if (this.#role.kind !== 'leader') return 'not-leader';
-    return this.#role.addRead(context) ? 'pending' : 'overloaded';
+    const leader = this.#roles.leading;
+    if (leader === undefined) return 'not-leader';
+    return leader.addRead(context) ? 'pending' : 'overloaded';
   }
 
   /**
@@ -171,7 +114,7 @@ export class RaftNode {
    * is certainly valid at `nowMs`, on the clock of `tick`.
    */
   leaseRead(nowMs: number): LogIndex | undefined {
-    return this.#role.kind === 'leader' ? this.#role.leaseIndex(nowMs) : undefined;
+    return this.#roles.leading?.leaseIndex(nowMs);
   }
 
   /** The storage of member `node` holds everything up to `index` durably. */
@@ -184,27 +127,18 @@ export class RaftNode {
    * durable. Reports of entries that were overwritten meanwhile are ignored.
    */
   persisted(index: LogIndex, term: Term): void {
-    if (!this.#state.log.persisted(index, term)) return;
-    if (this.#role.kind === 'leader') this.#role.maybeCommit();
-    if (this.#role.kind === 'follower') this.#role.sendOwed();
-    this.#leaveIfDismissed();
+    if (this.#state.log.persisted(index, term)) this.#roles.onLogDurable();
   }
 
   /** A `Ready.hardState` is durable. */
   hardStatePersisted(state: HardState): void {
-    const { hardState, log } = this.#state;
-    hardState.persisted(state);
-    if (this.#role.kind === 'follower' && this.#role.owedAcceptance <= log.durableIndex) {
-      this.#role.sendOwed();
-    }
-    if (!hardState.isVoteDurable) return;
-    this.#voter.sendOwed();
-    if (this.#role.kind === 'candidate') this.#decide(this.#role.ask());
+    this.#state.hardState.persisted(state);
+    this.#roles.onHardStateDurable();
   }
 
   /** Answers a `LoadRequest`: `entries` follow `previous`, which is at `from` − 1. */
   loaded(to: NodeId, previous: LogPosition, entries: readonly Entry[]): void {
-    if (this.#role.kind === 'leader') this.#role.onLoaded(to, previous, entries);
+    this.#roles.leading?.onLoaded(to, previous, entries);
   }
 
   /**
@@ -213,7 +147,7 @@ export class RaftNode {
    */
   cutLog(position: LogPosition, note: Uint8Array): LogBase {
     const base = this.#state.log.cut(position, note);
-    if (this.#role.kind === 'leader') this.#role.onCut();
+    this.#roles.leading?.onCut();
     return base;
   }
 
@@ -226,7 +160,7 @@ export class RaftNode {
       log.hasInstall ||
       log.hasAppend ||
       log.hasCommitted ||
-      (this.#role.kind === 'leader' && this.#role.hasWork) ||
+      this.#roles.leading?.hasWork === true ||
       this.#hasNewConfiguration ||
       this.#hasNewSoftState
     );
@@ -235,7 +169,7 @@ export class RaftNode {
   /** Everything there is to do, handed out once. */
   ready(): Ready {
     const { outbox, hardState, log, membership } = this.#state;
-    if (this.#role.kind === 'leader') this.#role.work();
+    this.#roles.leading?.work();
     this.#check();
     const softState = this.#hasNewSoftState ? this.#softState() : undefined;
     if (softState !== undefined) this.#softStateTaken = softState;
@@ -270,9 +204,9 @@ export class RaftNode {
       uncommittedBytes: log.unsettledBytes,
       configuration: membership.latest,
       cutPoint: membership.cutPoint(log.commitIndex),
-      transferringTo: this.#role.kind === 'leader' ? this.#role.transferringTo : undefined,
-      dropped: { ...this.#dropped },
-      progress: this.#role.kind === 'leader' ? this.#role.status() : [],
+      transferringTo: this.#roles.leading?.transferringTo,
+      dropped: this.#roles.dropped,
+      progress: this.#roles.leading?.status() ?? [],
     };
   }
 
@@ -301,207 +235,9 @@ export class RaftNode {
     return this.#state.log.entriesFrom(from, maxBytes);
   }
 
-  get #term(): Term {
-    return this.#state.hardState.term;
-  }
-
-  /** Known in this term. */
-  get #leader(): NodeId | undefined {
-    if (this.#role.kind === 'leader') return this.#state.config.id;
-    return this.#role.kind === 'follower' ? this.#role.leader : undefined;
-  }
-
   get #notLeader() {
-    return { kind: 'not-leader', leader: this.#leader } as const;
+    return { kind: 'not-leader', leader: this.#roles.leader } as const;
   }
-
-  get #isSoleVoter(): boolean {
-    const { config, membership } = this.#state;
-    const { voters } = membership.quorum;
-    return voters.length === 1 && voters[0] === config.id;
-  }
-
-  get #mayLead(): boolean {
-    const { config, log, membership } = this.#state;
-    return membership.mayLead(config.id, log.commitIndex);
-  }
-
-  // Who is listened to.
-
-  /**
-   * Requests are taken from everybody but removed members: their sender may know of a configuration
-   * that this replica does not have yet (thesis 4.1). Answers count only from members; see the roles.
-   */
-  #admits(message: Message): boolean {
-    const { config, log, membership } = this.#state;
-    const { from, to } = message;
-    if (to !== config.id || from === to) {
-      this.#dropped.misaddressed++;
-      return false;
-    }
-    if (!isWellFormed(message)) {
-      this.#dropped.malformed++;
-      return false;
-    }
-    if (membership.isRemoved(from, log.commitIndex)) {
-      this.#dropped.removed++;
-      return false;
-    }
-    return true;
-  }
-
-  // Roles and terms.
-
-  #becomeFollower(term: Term, leader: NodeId | undefined): void {
-    assert(term >= this.#term, 'a step back to an older term');
-    if (term > this.#term) {
-      this.#state.hardState.enterTerm(term);
-      this.#voter.forgetOwed();
-    }
-    this.#take(new Follower(this.#state, leader));
-    this.#state.timer.reset();
-  }
-
-  /**
-   * The timeout passed. A sole voter needs nobody's opinion; others first ask whether they could
-   * win. A candidate whose own vote is not durable yet has asked nobody and goes on waiting: another
-   * term would only queue another write behind a slow disk.
-   */
-  #campaign(): void {
-    if (this.#role.kind === 'candidate' && !this.#state.hardState.isVoteDurable) return;
-    if (this.#isSoleVoter) this.#becomeCandidate(false);
-    else this.#becomePreCandidate();
-  }
-
-  #becomePreCandidate(): void {
-    this.#voter.forgetOwed();
-    const candidate = new Candidate(this.#state, 'pre-candidate', false);
-    this.#take(candidate);
-    this.#state.timer.reset();
-    this.#decide(candidate.askBefore());
-  }
-
-  /** The self-vote counts, and is asked to be followed, once it is durable. */
-  #becomeCandidate(forced: boolean): void {
-    const { config, hardState, timer } = this.#state;
-    this.#voter.forgetOwed();
-    hardState.enterTerm(asTerm(this.#term + 1));
-    hardState.castVote(config.id);
-    this.#take(new Candidate(this.#state, 'candidate', forced));
-    timer.reset();
-  }
-
-  #becomeLeader(): void {
-    assert(this.#state.hardState.isVoteDurable, 'a leader whose own vote is not durable');
-    this.#take(new Leader(this.#state, this.#tickedAtMs));
-  }
-
-  #take(role: Follower | Candidate | Leader): void {
-    if (this.#role.kind === 'leader') this.#state.outbox.abandon(this.#role.abandonReads());
-    this.#role = role;
-  }
-
-  #decide(result: VoteResult): void {
-    if (result === 'lost') this.#becomeFollower(this.#term, undefined);
-    if (result !== 'won') return;
-    if (this.#role.kind === 'pre-candidate') this.#becomeCandidate(false);
-    else this.#becomeLeader();
-  }
-
-  #leaveIfDismissed(): void {
-    if (this.#role.kind !== 'leader' || !this.#role.isDismissed) return;
-    this.#role.nameSuccessor();
-    this.#becomeFollower(this.#term, undefined);
-  }
-
-  /** A response: later terms depose, earlier ones are void. */
-  #isForThisTerm(response: Message): boolean {
-    if (response.term > this.#term) this.#becomeFollower(response.term, undefined);
-    return response.term === this.#term;
-  }
-
-  // Elections.
-
-  #onPreVoteRequest(request: PreVoteRequest): void {
-    if (request.term >= this.#term && this.#ignoresVotes) return;
-    this.#voter.answerPreVote(request, this.#leader);
-  }
-
-  #onPreVoteResponse(response: PreVoteResponse): void {
-    const isGrant = response.granted && response.term === this.#term + 1;
-    const isRefusal = !response.granted && this.#isForThisTerm(response);
-    if (this.#role.kind !== 'pre-candidate' || !(isGrant || isRefusal)) return;
-    this.#decide(this.#role.count(response.from, isGrant));
-  }
-
-  #onVoteRequest(request: VoteRequest): void {
-    if (request.term < this.#term) return this.#voter.answer(request.from, false);
-    if (this.#ignoresVotes && !request.forced) return;
-    if (request.term > this.#term) this.#becomeFollower(request.term, undefined);
-    this.#voter.vote(request, this.#leader);
-  }
-
-  #onVoteResponse(response: VoteResponse): void {
-    if (!this.#isForThisTerm(response) || this.#role.kind !== 'candidate') return;
-    this.#decide(this.#role.count(response.from, response.granted));
-  }
-
-  /** Only the leader of this term may ask for an election, and only a voter can do anything with it. */
-  #onTimeoutNow({ from, term }: TimeoutNow): void {
-    if (term !== this.#term || this.#role.kind !== 'follower') return;
-    if (this.#role.leader !== from || !this.#mayLead) return;
-    this.#becomeCandidate(true);
-  }
-
-  /** Whether this replica may still have a leader that others would have to wait for. */
-  get #ignoresVotes(): boolean {
-    return this.#role.kind === 'leader' || this.#state.timer.protectsLeader;
-  }
-
-  // Following.
-
-  #onAppendRequest(request: AppendRequest): void {
-    if (request.term < this.#term) {
-      return answerLateAppend(this.#state, request.from, request.previousIndex);
-    }
-    this.#follow(request).onAppendRequest(request);
-  }
-
-  #onBaseRequest(request: BaseRequest): void {
-    if (request.term < this.#term) {
-      return answerLateAppend(this.#state, request.from, request.base.position.index);
-    }
-    this.#follow(request).onBaseRequest(request);
-  }
-
-  #onHeartbeatRequest(request: HeartbeatRequest): void {
-    if (request.term < this.#term) return answerHeartbeat(this.#state, request.from, 0);
-    this.#follow(request).onHeartbeatRequest(request);
-  }
-
-  #follow({ from, term }: AppendRequest | BaseRequest | HeartbeatRequest): Follower {
-    if (term > this.#term) this.#becomeFollower(term, from);
-    assert(this.#role.kind !== 'leader', 'two leaders in one term');
-    if (this.#role.kind !== 'follower') this.#becomeFollower(term, from);
-    assert(this.#role.kind === 'follower', 'a follower was made');
-    this.#role.heard(from);
-    return this.#role;
-  }
-
-  // Leading.
-
-  #onAppendResponse(response: AppendResponse): void {
-    if (!this.#isForThisTerm(response) || this.#role.kind !== 'leader') return;
-    if (!this.#role.onAppendResponse(response)) this.#dropped.strangers++;
-    this.#leaveIfDismissed();
-  }
-
-  #onHeartbeatResponse(response: HeartbeatResponse): void {
-    if (!this.#isForThisTerm(response) || this.#role.kind !== 'leader') return;
-    if (!this.#role.onHeartbeatResponse(response)) this.#dropped.strangers++;
-  }
-
-  // What the driver is told.
 
   get #hasNewConfiguration(): boolean {
     return this.#configurationTaken !== this.#state.membership.configuration;
@@ -509,18 +245,26 @@ export class RaftNode {
 
   get #hasNewSoftState(): boolean {
     const { role, term, leader } = this.#softStateTaken;
-    return role !== this.#role.kind || term !== this.#term || leader !== this.#leader;
+    return (
+      role !== this.#roles.current.kind ||
+      term !== this.#state.hardState.term ||
+      leader !== this.#roles.leader
+    );
   }
 
   #softState(): SoftState {
-    return { role: this.#role.kind, term: this.#term, leader: this.#leader };
+    return {
+      role: this.#roles.current.kind,
+      term: this.#state.hardState.term,
+      leader: this.#roles.leader,
+    };
   }
 
   /** Invariants across the parts, before anything leaves. O(members). */
   #check(): void {
-    const { log } = this.#state;
-    assert(log.last.term <= this.#term, 'an entry of a term that was never entered');
+    const { log, hardState } = this.#state;
+    assert(log.last.term <= hardState.term, 'an entry of a term that was never entered');
     log.check();
-    if (this.#role.kind === 'leader') this.#role.check();
+    this.#roles.leading?.check();
   }
 }
