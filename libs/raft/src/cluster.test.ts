@@ -8,7 +8,8 @@ import { SeededRandom, type NodeId } from '@kvstore/std';
 import { Invariants, must } from '../testdata/invariants.ts';
 import { testConfig } from '../testdata/driven-node.ts';
 import { nodeIds, SimulatedReplica } from '../testdata/replica.ts';
-import { configurationOf } from './membership/configuration.ts';
+import type { Change } from './membership/change.ts';
+import { configurationOf, NO_CONFIGURATION, replicasOf } from './membership/configuration.ts';
 import type { Message } from './message.ts';
 import type { Ready } from './ready.ts';
 
@@ -31,6 +32,10 @@ interface Faults {
   readonly slowDisks: boolean;
   /** Time passes at a fifth of its pace for whoever is cut off, as in a process that is paused. */
   readonly slowClocks: boolean;
+  /** Not faults, but they make everything harder. */
+  readonly changes: boolean;
+  readonly transfers: boolean;
+  readonly cuts: boolean;
 }
 
 class Simulation {
@@ -45,7 +50,8 @@ class Simulation {
   #bodies = 0;
   #contexts = 0;
 
-  constructor(seed: number, voterCount: number) {
+  /** `spares` are replicas that may be admitted; without any, the membership never changes. */
+  constructor(seed: number, voterCount: number, spares: number) {
     const random = new SeededRandom(seed);
     this.#random = random;
     const often = (): boolean => random.below(3) > 0;
@@ -58,21 +64,27 @@ class Simulation {
       clogs: often(),
       slowDisks: often(),
       slowClocks: often(),
+      changes: spares > 0,
+      transfers: spares > 0 && often(),
+      cuts: spares > 0 && often(),
     };
-    const voters = nodeIds(voterCount);
+    const ids = nodeIds(voterCount + spares);
+    const founders = configurationOf(nodeIds(voterCount));
     const bytes = { appendBytesMax: 40 + random.below(200), tailBytesMax: random.below(400) };
-    this.#replicas = voters.map((id, i) => {
+    this.#replicas = ids.map((id, i) => {
       const config = {
         ...testConfig(id),
         electionTicks: ELECTION_TICKS,
         heartbeatTicks: 1 + random.below(2),
+        inflightAppendsMax: 1 + random.below(4),
         random: new SeededRandom(seed * 31 + i),
         openingBody: (term: number) => Uint8Array.of(term),
         inflightBytesMax: bytes.appendBytesMax + random.below(300),
         uncommittedBytesMax: 400,
         ...bytes,
       };
-      return new SimulatedReplica(config, configurationOf(voters), {
+      const configuration = i < voterCount ? founders : NO_CONFIGURATION;
+      return new SimulatedReplica(config, configuration, {
         onReady: (of, ready) => this.#onReady(of, ready),
       });
     });
@@ -102,6 +114,9 @@ class Simulation {
     else if (dice < 980) this.#read(replica);
     else if (dice < 985) this.#crash(replica);
     else if (dice < 990) this.#cutOrHeal();
+    else if (dice < 993) this.#change(replica);
+    else if (dice < 994) this.#transfer(replica);
+    else if (dice < 995) this.#cutLog(replica);
     else for (const each of this.#replicas) this.#tick(each);
   }
 
@@ -123,6 +138,29 @@ class Simulation {
     if (replica.node?.requestRead(context) === 'pending') {
       this.#invariants.readRequested(replica, context);
     }
+  }
+
+  #change(replica: SimulatedReplica): void {
+    if (!this.#faults.changes) return;
+    const count = 1 + this.#random.below(2);
+    const changes = Array.from({ length: count }, (): Change => {
+      const kinds = ['add-voter', 'add-learner', 'remove', 'add-voter'] as const;
+      const kind = kinds[this.#random.below(kinds.length)] as (typeof kinds)[number];
+      return { kind, node: this.#pick().id };
+    });
+    replica.node?.changeMembers(changes);
+  }
+
+  #transfer(replica: SimulatedReplica): void {
+    if (this.#faults.transfers) replica.node?.transferLeadership(this.#pick().id);
+  }
+
+  /** Up to what a storage of this replica could have applied. */
+  #cutLog(replica: SimulatedReplica): void {
+    if (!this.#faults.cuts || replica.node === undefined || replica.writes.length > 0) return;
+    const { baseIndex, commitIndex, durableIndex } = replica.node.status();
+    const index = Math.min(commitIndex, durableIndex) - this.#random.below(4);
+    if (index > baseIndex) replica.cutTo(index);
   }
 
   #crash(replica: SimulatedReplica): void {
@@ -193,16 +231,27 @@ class Simulation {
     this.#read(leader);
     must(leader.node?.propose(Uint8Array.of(9)).kind === 'appended', 'a proposal is refused');
     this.#settleTicks(4);
-    for (const replica of this.#replicas) this.#mustEqual(replica, leader);
+    for (const replica of this.#members(leader)) this.#mustEqual(replica, leader);
     must(this.#invariants.waitingReads === 0, `${this.#invariants.waitingReads} reads unanswered`);
     must(this.#contexts === read, 'a read was not asked for');
-    if (this.#replicas.length > 1) this.#mustKeepLeader(leader);
+    if (this.#voters(leader).length > 2) this.#mustKeepLeader(leader);
+  }
+
+  #members(leader: SimulatedReplica): readonly SimulatedReplica[] {
+    const configuration = leader.node?.status().configuration.configuration;
+    const ids = configuration === undefined ? [] : replicasOf(configuration);
+    return ids.map((id) => this.#replica(id));
+  }
+
+  #voters(leader: SimulatedReplica): readonly SimulatedReplica[] {
+    const voters = leader.node?.status().configuration.configuration.voters ?? [];
+    return voters.map((id) => this.#replica(id));
   }
 
   /** A replica that was cut off disturbs nobody on its return; a leader that is cut off resigns. */
   #mustKeepLeader(leader: SimulatedReplica): void {
     const term = leader.node?.status().term;
-    const other = this.#replicas.find((replica) => replica !== leader) as SimulatedReplica;
+    const other = this.#voters(leader).find((replica) => replica !== leader) as SimulatedReplica;
     this.#isolate(other, 0);
     this.#settleTicks(6 * ELECTION_TICKS);
     this.#cut.clear();
@@ -217,15 +266,21 @@ class Simulation {
     this.#mustElect();
   }
 
-  /** A leader that nobody deposes: whoever was about to resign for want of a majority has done so. */
+  /**
+   * A leader that nobody deposes: whoever was about to resign for want of a majority has done so, a
+   * change of membership under way is over, and nobody is being handed leadership.
+   */
   #mustElect(): SimulatedReplica {
-    this.#settleTicks(ELECTION_TICKS + 1);
+    this.#settleTicks(2 * ELECTION_TICKS + 1);
     for (let i = 0; i < 20 * ELECTION_TICKS; i++) {
       this.#settleTicks(1);
       const leader = this.#replicas.find((replica) => {
-        const term = replica.node?.status().term ?? 0;
-        const isNewest = this.#replicas.every((of) => (of.node?.status().term ?? 0) <= term);
-        return isNewest && replica.node?.status().role === 'leader';
+        const status = replica.node?.status();
+        if (status?.role !== 'leader' || status.transferringTo !== undefined) return false;
+        const { index, configuration } = status.configuration;
+        if (index > status.commitIndex || configuration.outgoing.length > 0) return false;
+        const members = this.#members(replica);
+        return members.every((of) => (of.node?.status().term ?? 0) <= status.term);
       });
       if (leader !== undefined) return leader;
     }
@@ -281,35 +336,46 @@ class Simulation {
   }
 }
 
-describe.each([1, 3, 5])('%i voters under random faults', (voters) => {
+type Seen = Invariants['seen'];
+
+/** What cannot happen in a cluster whose membership never changes. */
+const ONLY_WITH_CHANGES = ['configurations', 'installs', 'transfers'];
+
+describe.each([
+  [1, 0],
+  [3, 0],
+  [5, 0],
+  [3, 3],
+])('%i voters and %i spares under random faults', (voters, spares) => {
   const count = voters === 1 ? Math.ceil(SEEDS / 4) : SEEDS;
 
   test(`keep every invariant and recover (${count} seeds from ${FIRST_SEED})`, () => {
-    const total = {
-      elections: 0,
-      commits: 0,
-      reads: 0,
-      abandonedReads: 0,
-      loads: 0,
-      truncations: 0,
-    };
+    const total: Partial<Record<keyof Seen, number>> = {};
     for (let seed = FIRST_SEED; seed < FIRST_SEED + count; seed++) {
       try {
-        const { seen } = new Simulation(seed, voters).run();
-        for (const what of Object.keys(total) as (keyof typeof total)[]) total[what] += seen[what];
+        const { seen } = new Simulation(seed, voters, spares).run();
+        for (const what of Object.keys(seen) as (keyof Seen)[]) {
+          total[what] = (total[what] ?? 0) + seen[what];
+        }
       } catch (error) {
-        throw new Error(`RAFT_SEED=${seed}, ${voters} voters: ${(error as Error).message}`, {
-          cause: error,
-        });
+        const where = `RAFT_SEED=${seed}, ${voters} voters, ${spares} spares`;
+        throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
       }
     }
-    if (count >= 30) mustHaveHappened(total, voters);
+    if (count >= 30) mustHaveHappened(total, voters, spares);
   });
 });
 
 /** Anti-vacuity: over many seeds, everything that is checked also occurred. */
-function mustHaveHappened(total: Readonly<Record<string, number>>, voters: number): void {
-  const wanted = voters === 1 ? ['elections', 'commits', 'reads'] : Object.keys(total);
+function mustHaveHappened(
+  total: Readonly<Record<string, number>>,
+  voters: number,
+  spares: number,
+): void {
+  const possible = Object.keys(total).filter(
+    (what) => spares > 0 || !ONLY_WITH_CHANGES.includes(what),
+  );
+  const wanted = voters === 1 ? ['elections', 'commits', 'reads'] : possible;
   for (const what of wanted)
     expect({ what, happened: (total[what] ?? 0) > 0 }).toEqual({ what, happened: true });
 }

@@ -6,7 +6,9 @@
  * of the own term, I12 match and durability, I19 linearizable reads.
  */
 import type { LogPosition, NodeId } from '@kvstore/std';
-import type { Entry, HardState, Message, Ready } from '../src/index.ts';
+import type { Configuration, Entry, HardState, Message, Ready } from '../src/index.ts';
+import { JointQuorum } from '../src/quorum/joint.ts';
+import type { DiskLog } from './replica.ts';
 import type { SimulatedReplica } from './replica.ts';
 
 interface PendingRead {
@@ -37,6 +39,9 @@ export class Invariants {
     abandonedReads: 0,
     loads: 0,
     truncations: 0,
+    configurations: 0,
+    installs: 0,
+    transfers: 0,
   };
 
   constructor(replicas: readonly SimulatedReplica[]) {
@@ -61,6 +66,8 @@ export class Invariants {
 
   onReady(replica: SimulatedReplica, ready: Ready): void {
     this.seen.loads += ready.loads.length;
+    if (ready.configuration !== undefined) this.seen.configurations++;
+    if (ready.install !== undefined) this.#onInstall(replica, ready.install.position);
     this.seen.truncations = this.#replicas.reduce((sum, of) => sum + of.truncations, 0);
     for (const entry of ready.append) this.#onAppend(entry);
     if (ready.softState?.role === 'leader') this.#onLeader(replica, ready.softState.term);
@@ -80,8 +87,12 @@ export class Invariants {
       this.#checkHardState(replica);
       if (replica.node?.status().role === 'leader') this.#checkLeader(replica);
     }
-    const last = this.committed[this.committed.length - 1];
-    if (last !== undefined) this.#checkDurable(last);
+  }
+
+  #onInstall(replica: SimulatedReplica, base: LogPosition): void {
+    this.seen.installs++;
+    const known = this.committed[base.index - 1];
+    must(known?.chain === base.chain, `I7 ${replica.id} installs ${base.index} uncommitted`);
   }
 
   #onAppend(entry: Entry): void {
@@ -118,6 +129,7 @@ export class Invariants {
         end.term === status.term,
         `I11 ${replica.id} commits ${commitIndex} of term ${end.term}`,
       );
+      this.#checkDurable(end, status.configuration.configuration);
     }
     while (this.committed.length < commitIndex) {
       const entry = replica.log.entryAt(this.committed.length + 1) as Entry;
@@ -140,6 +152,7 @@ export class Invariants {
   #onSent(replica: SimulatedReplica, message: Message): void {
     const { hardState, disk } = replica;
     const isTermDurable = hardState.term >= message.term;
+    if (message.kind === 'timeout-now') this.seen.transfers++;
     if (message.kind === 'vote-request') this.#onVote(replica, message.term, replica.id);
     if (message.kind === 'vote-response' && message.granted) {
       this.#onVote(replica, message.term, message.to);
@@ -202,20 +215,26 @@ export class Invariants {
       this.#matches.set(matchKey, matchIndex);
       const follower = this.#replicas.find((replica) => replica.id === node) as SimulatedReplica;
       if (matchIndex === 0 || follower.hardState.term > status.term) continue;
-      const held = follower.disk.positionAt(matchIndex);
+      const known = leader.log.positionAt(matchIndex);
       must(
-        held?.chain === leader.log.positionAt(matchIndex)?.chain,
+        known === undefined || holds(follower.disk, known),
         `I12 ${matchKey} is not ${matchIndex}`,
       );
     }
   }
 
-  #checkDurable(last: Entry): void {
-    let holders = 0;
-    for (const { disk } of this.#replicas)
-      if (disk.positionAt(last.index)?.chain === last.chain) holders++;
-    must(holders * 2 > this.#replicas.length, `I8 ${last.index} is durable on ${holders} only`);
+  /** Those who have it on disk are a quorum of the configuration by which it was committed. */
+  #checkDurable(last: LogPosition, { voters, outgoing }: Configuration): void {
+    const holders = this.#replicas.filter(({ disk }) => holds(disk, last)).map(({ id }) => id);
+    const isQuorum = new JointQuorum(voters, outgoing).isReached((id) => holders.includes(id));
+    must(isQuorum, `I8 ${last.index} is durable on ${holders.join(' ')} only`);
   }
+}
+
+/** What is below the base of a log was committed, and is the same everywhere. */
+function holds(log: DiskLog, position: LogPosition): boolean {
+  if (position.index < log.base.position.index) return true;
+  return log.positionAt(position.index)?.chain === position.chain;
 }
 
 export function must(condition: boolean, message: string): asserts condition {
