@@ -23,8 +23,8 @@ export class Candidate {
     this.#forced = forced;
   }
 
-  get votes(): ReadonlyMap<NodeId, boolean> {
-    return this.#votes;
+  inspect(): readonly unknown[] {
+    return [this.#forced, this.#hasAsked, ...[...this.#votes].sort()];
   }
 
   /** Asks whether the others would vote for this replica in the term after its own. */

@@ -52,6 +52,12 @@ export class ElectionTimer {
     return this.#sinceLeader < this.#ticksMin;
   }
 
+  /** Ticks beyond those that matter are not told apart. */
+  inspect(): readonly number[] {
+    const elapsed = Math.min(this.#elapsed, this.#timeout);
+    return [elapsed, Math.min(this.#sinceLeader, this.#ticksMin), this.#timeout];
+  }
+
   #draw(): number {
     return this.#ticksMin + this.#random.below(this.#ticksMin);
   }

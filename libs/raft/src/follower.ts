@@ -30,6 +30,10 @@ export class Follower {
     return this.#owedAcceptance;
   }
 
+  inspect(): readonly unknown[] {
+    return [this.#leader, this.#owedAcceptance];
+  }
+
   heard(leader: NodeId): void {
     assert(this.#leader === undefined || this.#leader === leader, 'two leaders in one term');
     this.#leader = leader;

@@ -6,34 +6,48 @@
  *
  * ## Duties of the caller (the driver)
  *
- * 1. Build a `RaftNode` from what the disk holds: the hard state, the last entry's position and the
- *    spans of terms. What is handed to the constructor must be durable.
- * 2. Call `tick()` at a steady rate; do not make up for ticks that were missed. Feed every message
- *    to `step()`, however late, doubled or out of order. Drain the inbox before a tick.
+ * 1. Build a `RaftNode` from what the disk holds: the hard state, the base of the log (LOG_START with
+ *    the founding configuration, or NO_CONFIGURATION for a replica that waits to be admitted), the last
+ *    entry's position, the spans of terms and the configurations that entries hold. All of it durable.
+ * 2. Call `tick()` every `tickMs`, with the time of a monotonic clock; do not make up for ticks that
+ *    were missed. Feed every message to `step()`, however late, doubled or out of order. Drain the inbox
+ *    before a tick.
  * 3. After any call, while `hasReady()`, take `ready()` and carry out all of it, in this order:
  *    a. save `hardState`; when it is durable call `hardStatePersisted`
- *    b. write `append` behind that save, cutting the log at its first index if that is not above the
+ *    b. put `install` in place of the whole log, behind that save; when it is durable call `persisted`
+ *       with its index and term. The storage of this node needs the snapshot of another one.
+ *    c. write `append` behind both, cutting the log at its first index if that is not above the
  *       log's last; when it is durable call `persisted` with the last entry's index and term. Writes
  *       become durable in the order in which they were handed out, and each one is reported.
- *    c. send `messages`, at once and without waiting for a or b: the core holds back what depends on
+ *    d. send `messages`, at once and without waiting for a to c: the core holds back what depends on
  *       them. Appends of a leader leave while its own disk still writes (thesis 10.2.1).
- *    d. take note of `commitIndex` and pass on `committed`
- *    e. answer `reads` once their index is applied, and fail `abandonedReads`
- *    f. read the entries that `loads` ask for, and the position before them (LOG_START before the
+ *    e. take note of `commitIndex` and pass on `committed`
+ *    f. answer `reads` once their index is applied, and fail `abandonedReads`
+ *    g. read the entries that `loads` ask for, and the position before them (LOG_START before the
  *       first), and call `loaded`; when the log does not reach that position any more, do nothing
+ *    h. connect to whoever is new in `configuration`
  *    Many calls may share one `ready()`: proposals of one turn become one append per follower.
- * 4. When a write or a load fails, stop the process. There is no way to tell the core.
- * 5. Never change a body, an entry or a message after it went in or came out: they are shared.
- * 6. An `InvariantError` ends the process. It means that replicas diverged or that there is a bug.
+ * 4. Tell `storageDurable` what the storages of members hold, on every replica: whoever leads needs it
+ *    for the cut point (`status().cutPoint`), for changes of membership and for promotions.
+ * 5. Cut the log only at or below a cut point that a leader has told, `cutLog` first, then the result
+ *    made durable, then the files.
+ * 6. Never use an id again: it names one disk. A member that lost its disk comes back under another one.
+ * 7. When a write or a load fails, stop the process. There is no way to tell the core.
+ * 8. Never change a body, an entry or a message after it went in or came out: they are shared.
+ * 9. An `InvariantError` ends the process. It means that replicas diverged or that there is a bug.
  *
  * ## What may surprise
  *
- * - A committed entry may not be durable here yet: others form the majority. `commitIndex` is 0
+ * - A committed entry may not be durable here yet: others form the majority. `commitIndex` is the base's
  *   after a restart until a leader says otherwise, and `committed` lists only what is in memory: load
  *   the entries up to the first listed one, or up to `commitIndex`, from the log.
  * - An entry in `append` may be replaced by a later `append` of the same index, until it is committed.
  * - An acceptance may name less than an append covered when only that much is durable yet.
- * - `propose` answers 'overloaded' also when this replica's own disk is what does not keep up.
+ * - `propose` answers 'overloaded' also when this replica's own disk is what does not keep up, and
+ *   'transferring' while leadership is handed over: either way certainly nothing was appended.
+ * - A configuration is in force from the moment it is in the log, committed or not, and goes with its
+ *   entry. Joint configurations are left, and joining learners promoted, without a call.
+ * - A leader that was removed hands itself over: it steps down, and names a successor.
  *
  * ## Where it differs from the thesis, and why
  *
@@ -45,10 +59,14 @@
  * - Requests of an older term are answered, also pre-votes and heartbeats, so that their sender
  *   learns the term; otherwise a replica with a higher term could be stuck outside for ever.
  * - Entries carry a hash chain: Log Matching is checked, not only proven.
- * - Reads confirm leadership by numbered rounds; one round is under way at a time and answers all
- *   reads that arrived before it started (6.4 numbers nothing).
+ * - Every round of heartbeats has a number of its own (6.4 numbers nothing). Reads are confirmed by what
+ *   left after they were asked for, the lease is measured from when it left.
+ * - Every change of the voters is joint, also of one (4.3; no single-server changes). A learner is
+ *   promoted by its log *and* its storage.
+ * - What stands before a log that was cut is a position and a configuration (chapter 5 ships the state
+ *   too): state goes from storage to storage.
+ * - Priorities move leadership by transfer (3.10) and touch no election.
  * - A sole voter campaigns at its first tick.
- * Not built yet: membership changes, leadership transfer, priorities, leases, snapshots, compaction.
  */
 export { EntryKind } from './entry.ts';
 export type { Entry } from './entry.ts';

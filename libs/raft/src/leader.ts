@@ -217,6 +217,11 @@ export class Leader {
     }));
   }
 
+  inspect(): readonly unknown[] {
+    const followers = [...this.#tracker.followers].map((progress) => progress.inspect());
+    return [this.#tick, this.#heartbeatDue, this.#round, this.#transfer, followers];
+  }
+
   check(): void {
     const { last } = this.#state.log;
     assert(last.term === this.#term, 'a leader’s log does not end in its own term');

@@ -235,6 +235,14 @@ export class RaftNode {
     return this.#state.log.entriesFrom(from, maxBytes);
   }
 
+  /**
+   * Whatever decides what this replica does next, besides its log and what `status` tells; for
+   * diagnosis and for models that have to tell states apart.
+   */
+  inspect(): readonly unknown[] {
+    return [this.#state.timer.inspect(), this.#roles.inspect()];
+  }
+
   get #notLeader() {
     return { kind: 'not-leader', leader: this.#roles.leader } as const;
   }

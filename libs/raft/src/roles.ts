@@ -60,13 +60,12 @@ export class Roles {
     return this.#role.kind === 'follower' ? this.#role.leader : undefined;
   }
 
-  /** A granted vote that is not durable yet. */
-  get owedGrant(): NodeId | undefined {
-    return this.#voter.owed;
-  }
-
   get dropped(): DroppedMessages {
     return { ...this.#dropped };
+  }
+
+  inspect(): readonly unknown[] {
+    return [this.#role.kind, this.#voter.owed, this.#role.inspect()];
   }
 
   tick(nowMs: number): void {

@@ -53,6 +53,7 @@ export class Voter {
     this.#owedGrant = undefined;
   }
 
+  /** Who is owed a grant. */
   get owed(): NodeId | undefined {
     return this.#owedGrant;
   }

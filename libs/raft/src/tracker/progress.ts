@@ -158,6 +158,13 @@ export class Progress {
     return true;
   }
 
+  inspect(): readonly unknown[] {
+    const places = [this.#matchIndex, this.#nextIndex, this.#previous, this.#loadingFrom];
+    const ticks = [this.#contactTick, this.#retriedAtTick, this.#confirmedRound];
+    const inflight = [this.#inflights.count, this.#inflights.bytes];
+    return [this.#mode, this.#owesAppend, ...places, ...ticks, ...inflight];
+  }
+
   check(last: LogIndex): void {
     assert(this.#matchIndex < this.#nextIndex, 'match is not below next');
     assert(this.#matchIndex <= last, 'a follower matches more than the leader has');
