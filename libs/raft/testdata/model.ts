@@ -306,11 +306,11 @@ export class Model {
         replica.crash();
         return replica.start();
       case 'pass':
-        while (ticksSinceLeader(replica) < ELECTION_TICKS) node?.tick(0);
+        while (ticksOf(replica)[1] < ELECTION_TICKS) node?.tick(0);
         return;
       case 'timeout':
         do node?.tick(0);
-        while (ticksElapsed(replica) > 0);
+        while (ticksOf(replica)[0] > 0);
         return;
       default:
         throw new Error(`unknown input ${input}`);
@@ -363,12 +363,10 @@ function localKey(replica: SimulatedReplica): string {
   return JSON.stringify([id, visible, inMemory, writes, node?.inspect()]);
 }
 
-function ticksElapsed(replica: SimulatedReplica): number {
-  return (replica.node?.inspect()[0] as readonly number[])[0] ?? 0;
-}
-
-function ticksSinceLeader(replica: SimulatedReplica): number {
-  return (replica.node?.inspect()[0] as readonly number[])[1] ?? 0;
+/** Since the last reset, and since a leader was heard. */
+function ticksOf(replica: SimulatedReplica): readonly [number, number] {
+  const [timer] = replica.node?.inspect() ?? [];
+  return timer as readonly [number, number];
 }
 
 function keyOf({ locals, links, used, leaders, committed }: State): string {

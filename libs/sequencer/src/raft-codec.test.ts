@@ -1,7 +1,18 @@
 import fc from 'fast-check';
+import {
+  decodeEntryBody,
+  decodeEntryHeader,
+  encodeConfigurationBody,
+  encodeEntryBody,
+} from '@kvstore/contract';
 import type { Message } from '@kvstore/raft';
-import { chain, DecodeError, logIndex, nodeId, term } from '@kvstore/std';
-import { decodeMessage, encodeMessage } from './raft-codec.ts';
+import { chain, DecodeError, logIndex, logTimeMs, nodeId, term } from '@kvstore/std';
+import {
+  configurationsOf,
+  decodeConfigurationEntry,
+  encodeConfigurationEntry,
+} from './configuration-codec.ts';
+import { decodeMessage, encodeMessage, type TaggedMessage } from './raft-codec.ts';
 
 const address = { from: nodeId('node-1'), to: nodeId('node-2'), term: term(4) };
 const entry = {
@@ -72,15 +83,112 @@ describe('Raft messages on the wire', () => {
     expect(() => decodeMessage(Buffer.concat([bytes, Buffer.from([0])]))).toThrow(DecodeError);
   });
 
+  test('of another format are refused', () => {
+    const bytes = encodeMessage(42, messages[0] as Message);
+    bytes[8] = 1;
+    expect(() => decodeMessage(bytes)).toThrow(DecodeError);
+  });
+
   test('random bytes are a decode error or a message, never another error', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 120 }), (bytes) => {
-        try {
-          decodeMessage(bytes);
-        } catch (error) {
-          expect(error).toBeInstanceOf(DecodeError);
-        }
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), (bytes, hasHead) => {
+        // Half of them get past the head, so that the fields are reached too.
+        const head = encodeMessage(42, messages[0] as Message).subarray(0, 9);
+        decodeOrRefuse(hasHead ? Buffer.concat([head, bytes]) : bytes);
       }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test('bits that flipped, bytes that are missing or doubled: the same', () => {
+    const damage = fc.record({
+      message: fc.constantFrom(...messages),
+      flips: fc.array(fc.nat(), { maxLength: 8 }),
+      cut: fc.nat(40),
+      doubled: fc.nat(40),
+    });
+    fc.assert(
+      fc.property(damage, ({ message, flips, cut, doubled }) => {
+        const whole = encodeMessage(42, message).slice();
+        for (const flip of flips) {
+          const at = flip % (whole.length * 8);
+          whole[at >> 3] = (whole[at >> 3] as number) ^ (1 << (at & 7));
+        }
+        const bytes = whole.subarray(0, Math.max(0, whole.length - cut));
+        decodeOrRefuse(Buffer.concat([bytes, bytes.subarray(0, doubled)]));
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
+  test.each(messages)('a length that is too large, anywhere in $kind, costs nothing', (message) => {
+    const whole = encodeMessage(42, message);
+    for (let at = 0; at < whole.length; at++) {
+      for (const width of [1, 2, 4, 8]) {
+        const bytes = whole.slice();
+        bytes.fill(0xff, at, at + width);
+        const before = process.memoryUsage().arrayBuffers;
+        decodeOrRefuse(bytes);
+        expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 20);
+      }
+    }
+  });
+});
+
+describe('configurations in entries', () => {
+  const header = { stamp: logTimeMs(1_234), epoch: 7 };
+  const configuration = {
+    voters: [nodeId('node-1')],
+    outgoing: [nodeId('node-1'), nodeId('node-2')],
+    learners: [],
+    joining: [nodeId('node-4')],
+    removed: [nodeId('node-9')],
+    priorities: [{ node: nodeId('node-1'), priority: 3 }],
+  };
+
+  test('round-trip behind the header that every entry has', () => {
+    const body = encodeConfigurationEntry(header, configuration);
+    expect(decodeConfigurationEntry(body)).toEqual(configuration);
+    expect(decodeEntryBody(body)).toEqual({ ...header, batches: [] });
+    expect(decodeEntryHeader(body)).toEqual(header);
+  });
+
+  test('what is none, or not a valid one, is undefined', () => {
+    expect(decodeConfigurationEntry(encodeEntryBody(header, []))).toBeUndefined();
+    const twice = { ...configuration, joining: [nodeId('node-1')] };
+    expect(decodeConfigurationEntry(encodeConfigurationEntry(header, twice))).toBeUndefined();
+    const whole = encodeConfigurationEntry(header, configuration);
+    for (let length = 0; length < whole.length; length++) {
+      expect(decodeConfigurationEntry(whole.subarray(0, length))).toBeUndefined();
+    }
+  });
+
+  test('of a log are read back, and one that cannot be read is an error', () => {
+    const body = encodeConfigurationEntry(header, configuration);
+    const stored = { ...entry, kind: 2 as const, body };
+    expect(configurationsOf([stored])).toEqual([{ index: 8, configuration }]);
+    expect(() => configurationsOf([entry])).toThrow(DecodeError);
+  });
+
+  test('random bytes never give another error', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        decodeConfigurationEntry(bytes);
+        decodeConfigurationEntry(encodeConfigurationBody(header, bytes));
+      }),
+      { numRuns: 5_000 },
     );
   });
 });
+
+/** What is decoded is encoded to the same again; nothing but `DecodeError` may be thrown. */
+function decodeOrRefuse(bytes: Uint8Array): void {
+  let decoded: TaggedMessage;
+  try {
+    decoded = decodeMessage(bytes);
+  } catch (error) {
+    expect(error).toBeInstanceOf(DecodeError);
+    return;
+  }
+  expect(encodeMessage(decoded.clusterTag, decoded.message)).toEqual(new Uint8Array(bytes));
+}
