@@ -69,12 +69,14 @@ const messages: readonly Message[] = [
   },
 ];
 
+const WALL_MS = 1_700_000_000_000;
+
 describe('Raft messages on the wire', () => {
   test.each(messages)('$kind round-trips and refuses every cut', (message) => {
-    const bytes = encodeMessage(42, 1_700_000_000_000, message);
+    const bytes = encodeMessage(42, WALL_MS, message);
     expect(decodeMessage(bytes)).toEqual({
       clusterTag: 42,
-      wallMs: 1_700_000_000_000,
+      wallMs: WALL_MS,
       message,
     });
     for (let length = 0; length < bytes.length; length++) {
@@ -84,8 +86,8 @@ describe('Raft messages on the wire', () => {
   });
 
   test('of another format are refused', () => {
-    const bytes = encodeMessage(42, messages[0] as Message);
-    bytes[8] = 1;
+    const bytes = encodeMessage(42, WALL_MS, messages[0] as Message);
+    bytes[16] = 1;
     expect(() => decodeMessage(bytes)).toThrow(DecodeError);
   });
 
@@ -93,7 +95,7 @@ describe('Raft messages on the wire', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), (bytes, hasHead) => {
         // Half of them get past the head, so that the fields are reached too.
-        const head = encodeMessage(42, messages[0] as Message).subarray(0, 9);
+        const head = encodeMessage(42, WALL_MS, messages[0] as Message).subarray(0, 17);
         decodeOrRefuse(hasHead ? Buffer.concat([head, bytes]) : bytes);
       }),
       { numRuns: 5_000 },
@@ -109,7 +111,7 @@ describe('Raft messages on the wire', () => {
     });
     fc.assert(
       fc.property(damage, ({ message, flips, cut, doubled }) => {
-        const whole = encodeMessage(42, message).slice();
+        const whole = encodeMessage(42, WALL_MS, message).slice();
         for (const flip of flips) {
           const at = flip % (whole.length * 8);
           whole[at >> 3] = (whole[at >> 3] as number) ^ (1 << (at & 7));
@@ -122,7 +124,7 @@ describe('Raft messages on the wire', () => {
   });
 
   test.each(messages)('a length that is too large, anywhere in $kind, costs nothing', (message) => {
-    const whole = encodeMessage(42, message);
+    const whole = encodeMessage(42, WALL_MS, message);
     for (let at = 0; at < whole.length; at++) {
       for (const width of [1, 2, 4, 8]) {
         const bytes = whole.slice();
@@ -190,5 +192,5 @@ function decodeOrRefuse(bytes: Uint8Array): void {
     expect(error).toBeInstanceOf(DecodeError);
     return;
   }
-  expect(encodeMessage(decoded.clusterTag, decoded.message)).toEqual(new Uint8Array(bytes));
+  expect(encodeMessage(decoded.clusterTag, decoded.wallMs, decoded.message)).toEqual(new Uint8Array(bytes));
 }
