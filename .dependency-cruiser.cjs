@@ -4,7 +4,7 @@ const layers = [
   ['raft', 'lsm', 'state-machine'],
   ['contract'],
   ['sequencer', 'replica', 'cluster-client'],
-  ['disk', 'sqlite', 'bus', 'event-log'],
+  ['disk', 'sqlite', 'bus', 'event-log', 'grpc'],
   ['nest-kit'],
 ];
 const above = (layer) =>
