@@ -3,9 +3,15 @@ import type { Consistency, DeleteRequest, GetRequest, PutRequest } from '@kvstor
 import { failure } from '@kvstore/contract';
 import { FailureException } from '@kvstore/nest-kit';
 import type { Condition } from '@kvstore/state-machine';
-import { encodeUtf8, isCount, revision, type Revision } from '@kvstore/std';
+import { isCount, revision, type Revision } from '@kvstore/std';
 import { ANONYMOUS, DEFAULT_CONTENT_TYPE, DEFAULT_NAMESPACE } from '../kv/kv-input.ts';
-import type { Conditions, DeleteMessage, GetMessage, PutMessage } from './messages.ts';
+import {
+  ConsistencyNumber,
+  type Conditions,
+  type DeleteMessage,
+  type GetMessage,
+  type PutMessage,
+} from './messages.ts';
 
 export function decodePut(message: PutMessage): PutRequest {
   return {
@@ -13,9 +19,16 @@ export function decodePut(message: PutMessage): PutRequest {
     ...onKey(message),
     value: message.value,
     contentType: message.content_type || DEFAULT_CONTENT_TYPE,
-    tags: Object.entries(message.tags).map(([name, value]) => ({ name, value })),
+    tags: tagsOf(message.tags),
     ttlMs: message.ttl_seconds === 0 ? undefined : message.ttl_seconds * 1_000,
   };
+}
+
+const NO_TAGS: PutRequest['tags'] = [];
+
+function tagsOf(tags: ReadonlyMap<string, string> | undefined): PutRequest['tags'] {
+  if (tags === undefined) return NO_TAGS;
+  return Array.from(tags, ([name, value]) => ({ name, value }));
 }
 
 export function decodeDelete(message: DeleteMessage): DeleteRequest {
@@ -26,7 +39,7 @@ export function decodeGet(message: GetMessage): GetRequest {
   const minRevision = optionalRevision(message.min_revision, 'min_revision');
   return {
     namespace: message.namespace || DEFAULT_NAMESPACE,
-    key: encodeUtf8(message.key),
+    key: message.key,
     consistency: consistencyOf(message.consistency, minRevision),
     minRevision,
     atRevision: optionalRevision(message.revision, 'revision'),
@@ -36,7 +49,7 @@ export function decodeGet(message: GetMessage): GetRequest {
 function onKey(message: PutMessage | DeleteMessage): Omit<DeleteRequest, 'kind'> {
   return {
     namespace: message.namespace || DEFAULT_NAMESPACE,
-    key: encodeUtf8(message.key),
+    key: message.key,
     conditions: conditionsOf(message.conditions),
     principal: ANONYMOUS,
     idempotencyKey: message.idempotency_key || undefined,
@@ -45,13 +58,13 @@ function onKey(message: PutMessage | DeleteMessage): Omit<DeleteRequest, 'kind'>
 
 const NONE: readonly Condition[] = [];
 
-function conditionsOf(message: Conditions | null): readonly Condition[] {
-  if (message === null) return NONE;
+function conditionsOf(message: Conditions | undefined): readonly Condition[] {
+  if (message === undefined) return NONE;
   const { exists, version, mod_revision_in: within, mod_revision_not_in: without } = message;
   const conditions: Condition[] = [];
   if (exists === true) conditions.push({ kind: 'exists' });
   if (exists === false || version === 0) conditions.push({ kind: 'absent' });
-  if (typeof version === 'number' && version !== 0) {
+  if (version !== undefined && version !== 0) {
     conditions.push({ kind: 'version-is', version: count(version, 'version') });
   }
   if (within.length > 0) {
@@ -66,16 +79,16 @@ function conditionsOf(message: Conditions | null): readonly Condition[] {
   return conditions;
 }
 
-function consistencyOf(name: string, minRevision: Revision | undefined): Consistency {
-  switch (name) {
-    case 'CONSISTENCY_UNSPECIFIED':
-    case 'LINEARIZABLE':
+function consistencyOf(number: number, minRevision: Revision | undefined): Consistency {
+  switch (number) {
+    case ConsistencyNumber.unspecified:
+    case ConsistencyNumber.linearizable:
       return { kind: 'linearizable' };
-    case 'LEASE':
+    case ConsistencyNumber.lease:
       return { kind: 'lease' };
-    case 'EVENTUAL':
+    case ConsistencyNumber.eventual:
       return { kind: 'eventual' };
-    case 'SESSION':
+    case ConsistencyNumber.session:
       if (minRevision === undefined) return refuse('consistency SESSION needs min_revision');
       return { kind: 'session', minRevision };
     default:

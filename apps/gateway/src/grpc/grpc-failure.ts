@@ -3,57 +3,49 @@
  * `google.rpc.Status` in `grpc-status-details-bin` with an ErrorInfo (the code as its reason, further
  * members as metadata) and a RetryInfo when there is a time to wait.
  */
-import { Metadata, type ServiceError } from '@grpc/grpc-js';
 import { errorRow, type Failure } from '@kvstore/contract';
+import type { Status } from '@kvstore/grpc';
 import { REQUEST_ID_HEADER } from '@kvstore/nest-kit';
-import protobuf from 'protobufjs/minimal.js';
+import { ProtoWriter } from './proto-writer.ts';
 
 const DOMAIN = 'kvstore';
 const TYPE_PREFIX = 'type.googleapis.com/google.rpc.';
 
-export function grpcFailure(failure: Failure, requestId: string): Partial<ServiceError> {
-  const metadata = new Metadata();
-  metadata.set(REQUEST_ID_HEADER, requestId);
-  metadata.set('grpc-status-details-bin', statusBytes(failure, requestId));
-  return { code: errorRow(failure.code).grpc, details: failure.detail, metadata };
+export function grpcFailure(failure: Failure, requestId: string): Status {
+  return {
+    code: errorRow(failure.code).grpc,
+    message: failure.detail,
+    metadata: {
+      [REQUEST_ID_HEADER]: requestId,
+      'grpc-status-details-bin': statusBytes(failure, requestId),
+    },
+  };
 }
+
+const shared = new ProtoWriter();
 
 /** Field numbers are those of google/rpc/status.proto and error_details.proto. */
 function statusBytes(failure: Failure, requestId: string): Buffer {
-  const status = protobuf.Writer.create();
-  status.uint32(tag(1, 0)).int32(errorRow(failure.code).grpc);
-  status.uint32(tag(2, 2)).string(failure.detail);
-  any(status, 'ErrorInfo', (info) => {
-    info.uint32(tag(1, 2)).string(failure.code);
-    info.uint32(tag(2, 2)).string(DOMAIN);
+  const status = shared.clear().uint(1, errorRow(failure.code).grpc).text(2, failure.detail);
+  detail(status, 'ErrorInfo', (info) => {
+    info.text(1, failure.code).text(2, DOMAIN);
     for (const [name, value] of Object.entries({ request_id: requestId, ...failure.extra })) {
-      info.uint32(tag(3, 2)).fork();
-      info.uint32(tag(1, 2)).string(name).uint32(tag(2, 2)).string(String(value)).ldelim();
+      info.message(3, (entry) => entry.entryText(1, name).entryText(2, String(value)));
     }
   });
   const { retryAfterMs } = failure;
   if (retryAfterMs !== undefined) {
-    any(status, 'RetryInfo', (info) => {
-      info.uint32(tag(1, 2)).fork();
-      info.uint32(tag(1, 0)).int32(Math.trunc(retryAfterMs / 1_000));
-      info
-        .uint32(tag(2, 0))
-        .int32((retryAfterMs % 1_000) * 1_000_000)
-        .ldelim();
-    });
+    const millis = retryAfterMs % 1_000;
+    detail(status, 'RetryInfo', (info) =>
+      info.message(1, (delay) =>
+        delay.uint(1, (retryAfterMs - millis) / 1_000).uint(2, Math.round(millis * 1_000_000)),
+      ),
+    );
   }
-  return Buffer.from(status.finish());
+  return status.finish();
 }
 
 /** Appends to `Status.details` one google.protobuf.Any. */
-function any(status: protobuf.Writer, type: string, write: (value: protobuf.Writer) => void): void {
-  const value = protobuf.Writer.create();
-  write(value);
-  status.uint32(tag(3, 2)).fork();
-  status.uint32(tag(1, 2)).string(TYPE_PREFIX + type);
-  status.uint32(tag(2, 2)).bytes(value.finish()).ldelim();
-}
-
-function tag(field: number, wireType: number): number {
-  return (field << 3) | wireType;
+function detail(status: ProtoWriter, type: string, write: (value: ProtoWriter) => void): void {
+  status.message(3, (any) => any.text(1, TYPE_PREFIX + type).message(2, write));
 }

@@ -1,21 +1,13 @@
 /**
  * The gRPC edge: `kvstore.v1.KVStore` over `KvApi`, with health and reflection.
  *
- * grpc-js directly and not Nest's gRPC transport: that wraps every unary call in observables, guards
- * and interceptors that nothing here uses. A handler is decode → call → encode, as in REST.
+ * Not Nest's gRPC transport: that wraps every unary call in observables, guards and interceptors that
+ * nothing here uses. A handler is decode → call → encode, as in REST.
  */
-import { createServer } from 'node:net';
-import {
-  Server,
-  ServerCredentials,
-  setLogger,
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { failure, Limits, type Failure } from '@kvstore/contract';
+import { RpcServer, type UnaryCall, type UnaryHandler } from '@kvstore/grpc';
 import {
   FailureException,
   listenError,
@@ -25,13 +17,14 @@ import {
   type EventLog,
   type MetricRegistry,
 } from '@kvstore/nest-kit';
+import { assert, DecodeError } from '@kvstore/std';
 import type { KvApi } from '../kv/kv-api.ts';
 import { clusterStatus, type GatewayIdentity } from '../status/cluster-status.ts';
 import { decodeDelete, decodeGet, decodePut } from './decode.ts';
-import { encodeDeleted, encodeFound, encodePut, encodeStatus } from './encode.ts';
+import { encodeDeleted, encodeFound, encodePut } from './encode.ts';
 import { grpcFailure } from './grpc-failure.ts';
-import type { DeleteMessage, GetMessage, PutMessage } from './messages.ts';
-import { loadProto, MALFORMED, SERVICE_NAME } from './service-definition.ts';
+import { readDelete, readEmpty, readGet, readPut } from './messages.ts';
+import { loadProto, SERVICE_NAME } from './service-definition.ts';
 
 export interface GrpcServerOptions {
   readonly kv: KvApi;
@@ -40,14 +33,16 @@ export interface GrpcServerOptions {
   readonly log: EventLog;
 }
 
-/** `message` is answered with what it returns; a `Failure` in either way is a status. */
-type Method<Message> = (message: Message, timeoutMs: number) => Promise<object | Failure>;
-type Call = ServerUnaryCall<unknown, object>;
+/**
+ * Answers a message with one; a `Failure`, returned or thrown, is a status, and so is a `DecodeError`: the
+ * message was none.
+ */
+type Method = (message: Buffer, timeoutMs: number) => Promise<Uint8Array | Failure>;
 
 /** Kept of a caller's deadline for the way of the answer. */
 const ANSWER_MS_MAX = 50;
 const MESSAGE_BYTES_MAX = 24 * 1024 * 1024;
-const STREAMS_PER_CONNECTION_MAX = 1_024;
+const BUFFERED_BYTES_MAX = 256 * 1024 * 1024;
 const HEALTH_PERIOD_MS = 1_000;
 
 export class GrpcServer {
@@ -55,12 +50,9 @@ export class GrpcServer {
   readonly #identity: GatewayIdentity;
   readonly #metrics: MetricRegistry;
   readonly #log: EventLog;
+  readonly #proto = loadProto();
   readonly #health = new HealthImplementation({ '': 'NOT_SERVING', [SERVICE_NAME]: 'NOT_SERVING' });
-  readonly #server = new Server({
-    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
-    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
-    'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
-  });
+  readonly #server: RpcServer;
   #healthTimer: NodeJS.Timeout | undefined;
 
   constructor(options: GrpcServerOptions) {
@@ -68,15 +60,21 @@ export class GrpcServer {
     this.#identity = options.identity;
     this.#metrics = options.metrics;
     this.#log = options.log;
-    routeLibraryLog(options.log);
+    this.#server = new RpcServer({
+      messageBytesMax: MESSAGE_BYTES_MAX,
+      bufferedBytesMax: BUFFERED_BYTES_MAX,
+      onError: (error) => options.log.event('error', 'call failed', { err: error }),
+    });
   }
 
   /** Resolves with the bound port (`port` 0 takes a free one); throws `StartError`. */
   async listen(host: string, port: number): Promise<number> {
-    const proto = loadProto();
-    this.#server.addService(proto.service, this.#implementation());
+    this.#register('Put', this.#put);
+    this.#register('Get', this.#get);
+    this.#register('Delete', this.#delete);
+    this.#register('Status', this.#status);
     this.#health.addToServer(this.#server);
-    new ReflectionService(proto.package).addToServer(this.#server);
+    new ReflectionService(this.#proto.package).addToServer(this.#server);
     const bound = await this.#bind(host, port);
     this.#reportHealth();
     this.#healthTimer = setInterval(() => this.#reportHealth(), HEALTH_PERIOD_MS).unref();
@@ -86,71 +84,65 @@ export class GrpcServer {
   /** Stops accepting and lets calls in flight end for at most `graceMs`. */
   async close(graceMs: number): Promise<void> {
     clearInterval(this.#healthTimer);
-    const force = setTimeout(() => this.#server.forceShutdown(), graceMs);
-    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    clearTimeout(force);
+    await this.#server.close(graceMs);
   }
 
-  #implementation(): UntypedServiceImplementation {
-    return {
-      Put: this.#unary('put', this.#put),
-      Get: this.#unary('get', this.#get),
-      Delete: this.#unary('delete', this.#delete),
-      Status: this.#unary('status', this.#status),
-    };
-  }
-
-  readonly #put: Method<PutMessage> = async (message, timeoutMs) => {
-    const request = decodePut(message);
+  readonly #put: Method = async (message, timeoutMs) => {
+    const request = decodePut(readPut(message));
     const result = await this.#kv.put(request, timeoutMs);
     return result.kind === 'failure' ? result : encodePut(request, result);
   };
 
-  readonly #get: Method<GetMessage> = async (message, timeoutMs) => {
-    const request = decodeGet(message);
+  readonly #get: Method = async (message, timeoutMs) => {
+    const request = decodeGet(readGet(message));
     const result = await this.#kv.get(request, timeoutMs);
     return result.kind === 'failure' ? result : encodeFound(request, result);
   };
 
-  readonly #delete: Method<DeleteMessage> = async (message, timeoutMs) => {
-    const result = await this.#kv.delete(decodeDelete(message), timeoutMs, {
-      strict: message.strict,
-    });
+  readonly #delete: Method = async (message, timeoutMs) => {
+    const request = readDelete(message);
+    const { strict } = request;
+    const result = await this.#kv.delete(decodeDelete(request), timeoutMs, { strict });
     return result.kind === 'failure' ? result : encodeDeleted(result);
   };
 
-  readonly #status: Method<object> = async (_message, timeoutMs) => {
+  /** The REST document has the message's names; null there is unset here. */
+  readonly #status: Method = async (message, timeoutMs) => {
+    readEmpty(message);
     const nodes = await this.#kv.status(timeoutMs);
     if ('code' in nodes) return nodes;
-    return encodeStatus(clusterStatus(this.#identity, nodes, this.#kv.notReady));
+    const { Status } = this.#proto.service;
+    assert(Status !== undefined, 'the service has no method Status');
+    return Status.responseSerialize(clusterStatus(this.#identity, nodes, this.#kv.notReady));
   };
 
-  #unary<Message>(
-    op: string,
-    method: Method<Message>,
-  ): (call: Call, callback: sendUnaryData<object>) => Promise<void> {
+  #register(name: string, method: Method): void {
+    const definition = this.#proto.service[name];
+    assert(definition !== undefined, `the service has no method ${name}`);
+    this.#server.unary(definition.path, this.#unary(name.toLowerCase(), method));
+  }
+
+  #unary(op: string, method: Method): UnaryHandler {
     const metrics = new OperationMetrics(this.#metrics, 'grpc', op);
-    return async (call, callback) => {
-      const startedMs = performance.now();
-      const answer = await this.#answer(call, method);
-      const failed = isFailure(answer);
-      metrics.record(failed ? answer.code : 'OK', startedMs);
-      if (failed) callback(grpcFailure(answer, requestIdOfCall(call)));
-      else callback(null, answer);
+    return async (message, call) => {
+      const answer = await this.#answer(message, call, method);
+      const good = answer instanceof Uint8Array;
+      metrics.record(good ? 'OK' : answer.code, call.arrivedMs);
+      if (good) call.respond(answer);
+      else call.fail(grpcFailure(answer, requestIdOfCall(call)));
     };
   }
 
-  async #answer<Message>(call: Call, method: Method<Message>): Promise<object | Failure> {
-    if (call.request === MALFORMED) {
-      return failure('INVALID_ARGUMENT', 'The message is not what this method takes.');
-    }
-    const timeoutMs = timeoutOf(call.getDeadline());
+  async #answer(message: Buffer, call: UnaryCall, method: Method): Promise<Uint8Array | Failure> {
+    const timeoutMs = timeoutOf(call);
     if (timeoutMs < 1) return failure('DEADLINE_EXCEEDED', 'The deadline has passed.');
     try {
-      // Invariant: the service definition's deserializer made the request, or MALFORMED.
-      return await method(call.request as Message, timeoutMs);
+      return await method(message, timeoutMs);
     } catch (error) {
       if (error instanceof FailureException) return error.failure;
+      if (error instanceof DecodeError) {
+        return failure('INVALID_ARGUMENT', 'The message is not what this method takes.');
+      }
       this.#log.event('error', 'call failed', { err: error });
       return failure('INTERNAL', 'An unexpected error.');
     }
@@ -158,15 +150,9 @@ export class GrpcServer {
 
   async #bind(host: string, port: number): Promise<number> {
     try {
-      return await new Promise<number>((resolve, reject) => {
-        this.#server.bindAsync(
-          `${authority(host)}:${port}`,
-          ServerCredentials.createInsecure(),
-          (error, bound) => (error === null ? resolve(bound) : reject(error)),
-        );
-      });
+      return await this.#server.listen(host, port);
     } catch (error) {
-      throw listenError(await causeOf(host, port, error), 'grpc_port', host, port);
+      throw listenError(error, 'grpc_port', host, port);
     }
   }
 
@@ -177,42 +163,17 @@ export class GrpcServer {
   }
 }
 
-/** grpc-js writes to the console by itself; what matters of it reaches us as an error anyway. */
-function routeLibraryLog(log: EventLog): void {
-  const write = (...parts: unknown[]): void =>
-    log.event('debug', parts.join(' '), { context: 'grpc-js' });
-  setLogger({ error: write, info: write, debug: write });
-}
-
-function requestIdOfCall(call: Call): string {
-  const [given] = call.metadata.get(REQUEST_ID_HEADER);
-  return requestIdOf(typeof given === 'string' ? { [REQUEST_ID_HEADER]: given } : {});
-}
-
-function isFailure(answer: object | Failure): answer is Failure {
-  return 'kind' in answer && answer.kind === 'failure';
+function requestIdOfCall(call: UnaryCall): string {
+  const given = call.metadata.get(REQUEST_ID_HEADER);
+  return requestIdOf(given === undefined ? {} : { [REQUEST_ID_HEADER]: given });
 }
 
 /**
  * What the caller's deadline leaves, within our limits. Why not all of it: an answer at the deadline
  * itself comes too late, and the caller would not learn that the outcome of its write is unknown.
  */
-function timeoutOf(deadline: Date | number): number {
-  const atMs = typeof deadline === 'number' ? deadline : deadline.getTime();
-  if (!Number.isFinite(atMs)) return Limits.timeoutMsDefault;
-  const leftMs = Math.floor(atMs - Date.now());
+function timeoutOf({ timeoutMs, arrivedMs }: UnaryCall): number {
+  if (timeoutMs === undefined) return Limits.timeoutMsDefault;
+  const leftMs = Math.floor(timeoutMs - (performance.now() - arrivedMs));
   return Math.min(leftMs - Math.min(ANSWER_MS_MAX, Math.floor(leftMs / 10)), Limits.timeoutMsMax);
-}
-
-function authority(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-/** grpc-js gives no system code when it cannot bind: a plain socket does. */
-function causeOf(host: string, port: number, error: unknown): Promise<unknown> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', resolve);
-    probe.listen(port, host, () => probe.close(() => resolve(error)));
-  });
 }

@@ -23,7 +23,8 @@ export interface Status {
   readonly metadata?: ResponseMetadata;
 }
 
-const PRINTABLE = /^[\x20-\x24\x26-\x7e]*$/;
+const PLAIN = /^[\x20-\x24\x26-\x7e]*$/;
+const OUTER_SPACE = /^ | $/g;
 const NAME = /^[a-z0-9_.-]+$/;
 // oxlint-disable-next-line no-control-regex
 const NOT_ASCII = /[^\x20-\x7e]/g;
@@ -39,9 +40,12 @@ export function statusFields(status: Status): readonly HeaderField[] {
   return fields;
 }
 
-/** Octets outside printable ASCII, and the percent sign, as `%XX` of their UTF-8. */
+/**
+ * Octets outside printable ASCII, and the percent sign, as `%XX` of their UTF-8; and spaces at the ends,
+ * which HTTP does not allow there.
+ */
 export function percentEncode(text: string): string {
-  if (PRINTABLE.test(text)) return text;
+  if (PLAIN.test(text)) return text.replaceAll(OUTER_SPACE, '%20');
   let encoded = '';
   for (const octet of Buffer.from(text, 'utf8')) {
     const plain = octet >= 0x20 && octet <= 0x7e && octet !== 0x25;
@@ -49,7 +53,7 @@ export function percentEncode(text: string): string {
       ? String.fromCharCode(octet)
       : `%${octet.toString(16).toUpperCase().padStart(2, '0')}`;
   }
-  return encoded;
+  return encoded.replaceAll(OUTER_SPACE, '%20');
 }
 
 function metadataValue(name: string, value: string | Uint8Array): string {
