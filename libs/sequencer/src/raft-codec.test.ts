@@ -14,6 +14,7 @@ import {
 } from './configuration-codec.ts';
 import { decodeMessage, encodeMessage, type TaggedMessage } from './raft-codec.ts';
 
+const WALL_MS = 1_700_000_000_000;
 const address = { from: nodeId('node-1'), to: nodeId('node-2'), term: term(4) };
 const entry = {
   index: logIndex(8),
@@ -68,8 +69,6 @@ const messages: readonly Message[] = [
     },
   },
 ];
-
-const WALL_MS = 1_700_000_000_000;
 
 describe('Raft messages on the wire', () => {
   test.each(messages)('$kind round-trips and refuses every cut', (message) => {
@@ -192,5 +191,7 @@ function decodeOrRefuse(bytes: Uint8Array): void {
     expect(error).toBeInstanceOf(DecodeError);
     return;
   }
-  expect(encodeMessage(decoded.clusterTag, decoded.wallMs, decoded.message)).toEqual(new Uint8Array(bytes));
+  expect(encodeMessage(decoded.clusterTag, decoded.wallMs, decoded.message)).toEqual(
+    new Uint8Array(bytes),
+  );
 }
