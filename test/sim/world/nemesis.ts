@@ -220,7 +220,8 @@ export class Nemesis {
   }
 
   #pause(dice: Dice): void {
-    const process = dice.pick(this.#processes);
+    const leader = this.#partitions.leader?.consensus;
+    const process = leader !== undefined && dice.chance(0.4) ? leader : dice.pick(this.#processes);
     if (!process.isAlive) return;
     const forUs = dice.below(dice.chance(0.3) ? 3_000_000 : 600_000);
     this.#atlas.count(FaultClass.pause);

@@ -2,7 +2,7 @@
 import type { Dice } from './dice.ts';
 import { type FaultAtlas, FaultClass } from './fault-atlas.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { SimCluster } from './sim-cluster.ts';
+import type { SimCluster, SimNode } from './sim-cluster.ts';
 import type { Lane } from './sim-network.ts';
 
 const BOTH: readonly Lane[] = ['data', 'control'];
@@ -27,13 +27,19 @@ export class Partitions {
     this.#tell = tell;
   }
 
+  /** Whoever leads, or believes so: faults at the leader show the most. */
+  get leader(): SimNode | undefined {
+    return this.#cluster.nodes.find(({ sequencer }) => sequencer?.status().role === 'leader');
+  }
+
   /** The new partition takes the place of one that still lasts. */
   begin(dice: Dice): void {
     const { machines, network, nodeIds } = this.#cluster;
     network.unblockAll();
     const number = ++this.#count;
-    const one = dice.pick(machines);
-    switch (dice.below(6)) {
+    const leader = this.leader?.id;
+    const one = leader !== undefined && dice.chance(0.4) ? leader : dice.pick(machines);
+    switch (dice.below(7)) {
       case 0:
         this.#cut(FaultClass.partitionOne, [one], others(machines, one), BOTH, true);
         break;
@@ -59,6 +65,16 @@ export class Partitions {
       case 4: {
         const lane = dice.pick(BOTH);
         this.#cut(FaultClass.partitionLane, [one], others(machines, one), [lane], true);
+        break;
+      }
+      case 5: {
+        // A leader that still has clients, and a majority that elects another one.
+        const kept = machines.filter(
+          (machine) =>
+            machine === one || (!nodeIds.some((id) => id === machine) && dice.chance(0.5)),
+        );
+        const rest = machines.filter((machine) => !kept.includes(machine));
+        this.#cut(FaultClass.partitionSplit, kept, rest, BOTH, true);
         break;
       }
       default: {
