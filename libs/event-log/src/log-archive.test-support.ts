@@ -37,6 +37,7 @@ const SECRET = new Uint8Array(32).fill(7);
 /** Everything that takes seconds takes milliseconds. */
 export const QUICK: Partial<ArchiverConfig> = {
   lingerMs: 5,
+  idlePauseMs: 5,
   callTimeoutMs: 1_000,
   retryMsMin: 5,
   retryMsMax: 50,
@@ -239,14 +240,19 @@ export class Harness {
   }
 
   /** As an archiver of this epoch appends. */
-  async append(epoch: number, entries: readonly LogEntry[], lastSequence: number): Promise<void> {
+  async append(
+    epoch: number,
+    entries: readonly LogEntry[],
+    lastSequence: number,
+    msgID = `${epoch}-${entries[0]?.index}`,
+  ): Promise<void> {
     const { created } = await this.manager.streams.info(this.streamName(epoch));
     const messageHeaders = headers();
     messageHeaders.set('Kv-Stream-Created', created);
     const frame = sealMessage(framesOf(SenderRole.consensus, 'node-9'), term(1), entries);
     await jetstream(this.admin, { timeout: 500 }).publish(this.subject(epoch), frame, {
       headers: messageHeaders,
-      msgID: `${epoch}-${entries[0]?.index}`,
+      msgID,
       expect: { lastSequence },
     });
   }
