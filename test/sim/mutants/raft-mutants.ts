@@ -13,9 +13,9 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'a vote is answered before it is durable',
     edits: [
       inRaft(
-        'raft-node',
-        'if (this.#hardState.isVoteDurable) this.#answerVote(request.from, true);',
-        'if (request.term > 0) this.#answerVote(request.from, true);',
+        'voter',
+        'if (hardState.isVoteDurable) this.answer(request.from, true);',
+        'if (request.term > 0) this.answer(request.from, true);',
       ),
     ],
   },
@@ -24,9 +24,9 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'the vote is forgotten when a candidate steps down in its term',
     edits: [
       inRaft(
-        'raft-node',
-        'const isFree = vote === undefined && this.#leader === undefined;',
-        'const isFree = (vote === undefined || vote === this.#config.id) && this.#leader === undefined && this.#role === Role.follower;',
+        'voter',
+        'const isFree = hardState.vote === undefined && leader === undefined;',
+        'const isFree = (hardState.vote === undefined || hardState.vote === this.#state.config.id) && leader === undefined;',
       ),
       inRaft('hard-state-cell', "assert(vote === undefined, 'a second vote in one term');", ''),
     ],
@@ -36,7 +36,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'logs are compared by index before term',
     edits: [
       inRaft(
-        'raft-log',
+        'log/raft-log',
         'if (lastTerm !== this.#last.term) return lastTerm > this.#last.term;\n    return lastIndex >= this.#last.index;',
         'if (lastIndex !== this.#last.index) return lastIndex > this.#last.index;\n    return lastTerm >= this.#last.term;',
       ),
@@ -45,16 +45,16 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     id: 'M6',
     title: 'entries of older terms are committed by counting',
-    edits: [inRaft('leadership', '&& this.#log.termAt(reached) === this.#term', '')],
+    edits: [inRaft('leader', ' || log.termAt(reached) !== this.#term) return;', ') return;')],
   },
   {
     id: 'M7',
     title: 'the leader counts itself before its own fsync',
     edits: [
       inRaft(
-        'leadership',
-        'this.#followers.get(voter)?.matchIndex ?? this.#log.durableIndex',
-        'this.#followers.get(voter)?.matchIndex ?? this.#log.last.index',
+        'leader',
+        'if (node === config.id) return log.durableIndex;',
+        'if (node === config.id) return log.last.index;',
       ),
     ],
   },
@@ -63,9 +63,9 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'a follower acknowledges before its fsync',
     edits: [
       inRaft(
-        'raft-node',
-        'if (this.#hardState.isTermDurable && matchIndex <= this.#log.durableIndex) {',
-        'if (this.#hardState.isTermDurable) {',
+        'follower',
+        'if (hardState.isTermDurable && matchIndex <= log.durableIndex) {',
+        'if (hardState.isTermDurable) {',
       ),
     ],
   },
@@ -74,7 +74,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'a follower acknowledges its last entry instead of the last that matched',
     edits: [
       inRaft(
-        'append-entries',
+        'log/append-entries',
         "return { kind: 'matched', matchIndex: previous.index };",
         "return { kind: 'matched', matchIndex: log.last.index };",
       ),
@@ -85,7 +85,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'every append truncates, not only one that conflicts',
     edits: [
       inRaft(
-        'append-entries',
+        'log/append-entries',
         'let previous: LogPosition = {',
         'if (log.last.index > previousIndex) log.truncate({ index: previousIndex, term: previousTerm, chain: previousChain });\n  let previous: LogPosition = {',
       ),
@@ -96,12 +96,12 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'a stale rejection takes next back to or below match',
     edits: [
       inRaft(
-        'progress',
+        'tracker/progress',
         'if (rejectedIndex <= this.#matchIndex || rejectedIndex >= this.#nextIndex) return;',
         'if (rejectedIndex >= this.#nextIndex) return;',
       ),
       inRaft(
-        'progress',
+        'tracker/progress',
         'this.#becomeProbe(logIndex(Math.max(next, this.#matchIndex + 1)));',
         'this.#becomeProbe(logIndex(Math.max(next, 1)));',
       ),
@@ -112,7 +112,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: "the leader's commit index is taken beyond what the append covered",
     edits: [
       inRaft(
-        'append-entries',
+        'log/append-entries',
         'log.commitTo(logIndex(Math.min(request.commitIndex, previous.index)));',
         'log.commitTo(logIndex(Math.min(request.commitIndex, log.last.index)));',
       ),
@@ -123,9 +123,9 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'a read is served without a quorum round',
     edits: [
       inRaft(
-        'read-rounds',
-        'if (!this.#quorum.isReached((member) => round.confirmedBy.has(member))) return [];',
-        '',
+        'read-index/read-rounds',
+        'if (round === undefined || confirmed < round.heartbeats) return [];',
+        'if (round === undefined) return [];',
       ),
     ],
   },
@@ -134,8 +134,8 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'a read is served before an entry of the own term is committed',
     edits: [
       inRaft(
-        'leadership',
-        'return this.#reads.canStart && this.#log.termAt(this.#log.commitIndex) === this.#term;',
+        'leader',
+        'return this.#reads.canStart && this.#hasCommitted;',
         'return this.#reads.canStart;',
       ),
     ],
@@ -145,9 +145,9 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'answers to an earlier round confirm the current one',
     edits: [
       inRaft(
-        'read-rounds',
-        'if (round === undefined || number !== this.#lastNumber) return [];',
-        'if (round === undefined) return [];',
+        'read-index/read-rounds',
+        'if (round === undefined || confirmed < round.heartbeats) return [];',
+        'if (round === undefined || confirmed < round.heartbeats - 1) return [];',
       ),
     ],
   },
@@ -156,7 +156,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'a pre-vote raises the term of who is asked',
     edits: [
       inRaft(
-        'raft-node',
+        'roles',
         '#onPreVoteRequest(request: PreVoteRequest): void {',
         '#onPreVoteRequest(request: PreVoteRequest): void {\n    if (request.term > this.#term) this.#becomeFollower(request.term, undefined);',
       ),
@@ -165,21 +165,15 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     id: 'M33',
     title: 'a leader without a majority goes on leading',
-    edits: [
-      inRaft(
-        'leadership',
-        'if (!this.#quorum.isReached((voter) => this.#isRecentlyActive(voter))) return false;',
-        '',
-      ),
-    ],
+    edits: [inRaft('leader', 'if (!membership.quorum.isReached(isHeard)) return false;', '')],
   },
   {
     id: 'M37',
     title: 'what is durable is not cut with the log',
     edits: [
-      inRaft('raft-log', 'this.#writes.truncate(last.index);', ''),
+      inRaft('log/raft-log', 'this.#writes.truncate(last.index);', ''),
       inRaft(
-        'raft-log',
+        'log/raft-log',
         'this.#durableIndex = logIndex(Math.min(this.#durableIndex, last.index));',
         '',
       ),
@@ -190,7 +184,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     title: 'answers of an earlier term count for the current one',
     edits: [
       inRaft(
-        'raft-node',
+        'roles',
         'return response.term === this.#term;',
         'return response.term <= this.#term;',
       ),
