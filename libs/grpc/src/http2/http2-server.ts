@@ -16,7 +16,8 @@ export class Http2Server implements SessionOwner {
   readonly #limits: Http2Limits;
   readonly #server: Server;
   readonly #sessions = new Set<Http2Session>();
-  readonly #ticker: NodeJS.Timeout;
+  /** Only while there are connections: an idle server sleeps. */
+  #ticker: NodeJS.Timeout | undefined;
   #toFlush: Http2Session[] = [];
   #onEmpty: (() => void) | undefined;
   #closing = false;
@@ -26,7 +27,6 @@ export class Http2Server implements SessionOwner {
     this.#limits = { ...HTTP2_LIMITS, ...limits };
     this.#server = createServer({ noDelay: true }, (socket) => this.accept(socket));
     this.#server.maxConnections = this.#limits.connectionsMax;
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   get connectionCount(): number {
@@ -52,6 +52,7 @@ export class Http2Server implements SessionOwner {
       return;
     }
     this.#sessions.add(new Http2Session(socket, this.#handler, this.#limits, this));
+    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   /** Stops accepting, lets streams end for at most `graceMs`, then cuts the connections. */
@@ -66,7 +67,6 @@ export class Http2Server implements SessionOwner {
       });
       clearTimeout(cut);
     }
-    clearInterval(this.#ticker);
   }
 
   scheduleFlush(session: Http2Session): void {
@@ -75,7 +75,10 @@ export class Http2Server implements SessionOwner {
 
   closed(session: Http2Session): void {
     this.#sessions.delete(session);
-    if (this.#sessions.size === 0) this.#onEmpty?.();
+    if (this.#sessions.size > 0) return;
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+    this.#onEmpty?.();
   }
 
   readonly #flush = (): void => {
