@@ -105,7 +105,9 @@ test('the stream of the log deleted under load is written anew in the next epoch
   const lastSequence = async (epoch: number): Promise<number> =>
     (await ask('INFO', epoch)).state?.last_seq ?? 0;
   await counter.advance();
-  await eventually('archived', async () => (await lastSequence(1)) > 0);
+  // Why so long: a call that was under way when the server started anew takes 5 s to fail, and the next
+  // attempt may wait as long.
+  await eventually('archived', async () => (await lastSequence(1)) > 0, 30_000);
   const work = counter.advanceDuring(
     (async () => {
       expect(await ask('DELETE', 1)).toMatchObject({ success: true });
@@ -119,6 +121,7 @@ test('the stream of the log deleted under load is written anew in the next epoch
   await eventually(
     'all archived again',
     async () => (await metric(leader, /^kvstore_event_log_lag_entries\{[^}]*\} (\d+)/m)) === 0,
+    30_000,
   );
   expect(await lastSequence(1)).toBe(0);
   await cluster.untilEqual();
