@@ -5,7 +5,7 @@
  * A killed process leaves it in the page cache, so that after a kill damage to the last groups is
  * recognised but for those of the last 20 ms; after a power cut it may be missing, old or torn, and
  * the mark decides. It is written after the sync of the records it stands for, so it is never ahead
- * of the log. Why not after every group: under load its write costs as much as that of the group.
+ * of the log. Why not after every group: its write costs half as much as the group's write and sync.
  *
  *   u64 sequence · u32 CRC-32C of it
  */

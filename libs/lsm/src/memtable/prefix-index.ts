@@ -3,11 +3,15 @@
  * open addressing and linear probing, from the hash of a prefix to a node's address.
  *
  * It knows hashes and addresses alone; whether a node has the prefix that was looked for is the
- * memtable's to say. A probe is at most 16 slots long, whatever keys a client has made up: a prefix
- * that finds no place within them is not in the index, and `complete` is false from then on.
+ * memtable's to say. A probe is at most 128 slots long, whatever keys a client has made up (at a load of one half, as
+ * many are not met by chance): a prefix that finds no place within them is not in the index, and
+ * `complete` is false from then on.
+ *
+ * Invariant: a prefix in the index is there with its first node. So once it is incomplete no prefix is
+ * added: one that is not found may have nodes already.
  */
 const SLOTS_MIN = 1024;
-const PROBE_MAX = 16;
+const PROBE_MAX = 128;
 /** Words of a slot: hash, node; node 0 is an empty slot. */
 const SLOT_WORDS = 2;
 
@@ -45,6 +49,7 @@ export class PrefixIndex {
 
   /** Adds a prefix that `find` has not found. */
   add(hash: number, node: number): void {
+    if (!this.#complete) return;
     if (2 * (this.#used + 1) > this.#mask + 1) this.#grow();
     this.#insert(hash, node);
   }
