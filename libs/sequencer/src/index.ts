@@ -8,10 +8,7 @@ export { decideFounding } from './founding.ts';
 export type { Founding } from './founding.ts';
 export { LogError } from './log-store.ts';
 export type { HardStateStore, LogErrorCode, LogStore, RecoveredLog } from './log-store.ts';
-export { defaultSequencerConfig, Sequencer } from './sequencer.ts';
-export type {
-  SequencerConfig,
-  SequencerCounters,
-  SequencerNotice,
-  SequencerOptions,
-} from './sequencer.ts';
+export { Sequencer } from './sequencer.ts';
+export { defaultSequencerConfig } from './sequencer-options.ts';
+export type { SequencerConfig, SequencerOptions } from './sequencer-options.ts';
+export type { SequencerCounters, SequencerNotice } from './sequencer-report.ts';

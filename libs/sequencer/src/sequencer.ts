@@ -32,7 +32,6 @@ import {
   FrameRefusal,
   isProposableBatch,
   type Lanes,
-  Limits,
   type ProposeReply,
   type ReadIndexReply,
   RefusalReason,
@@ -41,23 +40,19 @@ import {
 } from '@kvstore/contract';
 import {
   assert,
-  type Clock,
   isNodeId,
   LOG_START,
   type LogIndex,
   logIndex,
   type NodeId,
-  type Random,
   type Timer,
-  type Timers,
 } from '@kvstore/std';
 import {
   type Change,
   type ChangeProposed,
-  configurationOf,
   type Entry,
   type Message,
-  RaftNode,
+  type RaftNode,
   type Ready,
   Role,
   type SoftState,
@@ -67,109 +62,28 @@ import type { ArchiveSource, ArchiveState } from './archive-source.ts';
 import { ClusterClock } from './cluster-clock.ts';
 import { CommitWatch } from './commit-watch.ts';
 import { CommittedLog } from './committed-log.ts';
+import { createCore } from './create-core.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { EntryHeaders } from './entry-headers.ts';
 import { LogRoom, RECORD_OVERHEAD_BYTES } from './log-room.ts';
-import type { HardStateStore, LogStore } from './log-store.ts';
+import type { LogStore } from './log-store.ts';
 import { LogWriter } from './log-writer.ts';
+import { MarkPace } from './mark-pace.ts';
 import { answerAll, type Proposal, Proposals } from './proposals.ts';
-import {
-  configurationsOf,
-  decodeConfigurationEntry,
-  encodeConfigurationEntry,
-} from './configuration-codec.ts';
 import { decodeMessage, encodeMessage } from './raft-codec.ts';
+import {
+  defaultSequencerConfig,
+  type SequencerConfig,
+  type SequencerOptions,
+} from './sequencer-options.ts';
+import type { SequencerCounters } from './sequencer-report.ts';
 import { Storages } from './storages.ts';
-
-export interface SequencerConfig {
-  readonly tickMs: number;
-  readonly heartbeatTicks: number;
-  readonly electionTicks: number;
-  readonly queueBytesMax: number;
-  readonly uncommittedBytesMax: number;
-  /** Entries in one message to a follower; one entry is always sent. */
-  readonly appendBytesMax: number;
-  readonly inflightBytesMax: number;
-  readonly inflightAppendsMax: number;
-  /** How long a leader leads, and a voter of higher priority keeps up, before that one leads. */
-  readonly yieldTicks: number;
-  /**
-   * Of settled entries in memory. Small, so that they die young: bodies that survive two collections
-   * are freed by collections of the whole heap only.
-   */
-  readonly tailBytesMax: number;
-  /** Entries that the median voting storage may be behind the commit index. */
-  readonly unappliedEntriesMax: number;
-  /** Answers to pulls hold at most this much. */
-  readonly pullBytesMax: number;
-}
-
-/** Heartbeat 100 ms, election timeout 300–600 ms. Ticks this long keep an idle node idle; that nodes tick
- * at different moments keeps them from campaigning at the same one. */
-export const defaultSequencerConfig: SequencerConfig = {
-  tickMs: 100,
-  heartbeatTicks: 1,
-  electionTicks: 3,
-  queueBytesMax: 16 * 1024 * 1024,
-  uncommittedBytesMax: 16 * 1024 * 1024,
-  appendBytesMax: Limits.entryBytesMax,
-  inflightBytesMax: 4 * 1024 * 1024,
-  inflightAppendsMax: 256,
-  yieldTicks: 300,
-  tailBytesMax: 1024 * 1024,
-  unappliedEntriesMax: 10_000,
-  pullBytesMax: Limits.entryBytesMax,
-};
-
-export interface SequencerOptions {
-  readonly node: NodeId;
-  readonly cluster: string;
-  readonly group: string;
-  readonly incarnation: number;
-  readonly secret: Uint8Array;
-  readonly voters: readonly NodeId[];
-  readonly lanes: Lanes;
-  readonly log: LogStore;
-  readonly hardStates: HardStateStore;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly config?: Partial<SequencerConfig>;
-  /** The disk failed or an invariant broke: nothing more is acknowledged, the process must stop. */
-  readonly onFatal: (error: unknown) => void;
-  /** Something an operator should read about, once per cause. */
-  readonly onNotice?: (notice: SequencerNotice) => void;
-}
-
-export type SequencerNotice =
-  /** A process with this member's name is of a cluster that was founded apart from this one. */
-  | { readonly kind: 'foreign-member'; readonly node: string }
-  /** Entries did not get through although heartbeats did. */
-  | { readonly kind: 'commit-stands-still'; readonly action: 'reconnect' | 'resign' }
-  /** The disk of this leader made no progress for two election timeouts: it leads no more. */
-  | { readonly kind: 'disk-stands-still' };
 
 /** How long a room is awaited between two looks. */
 const ROOM_POLL_MS = 10;
 const CLOCK_ENTRY_PERIOD_MS = 500;
-/** A commit index is marked with this many heartbeats, then with every third one: 300 ms. */
-const SAME_MARKS = 3;
-const IDLE_MARK_HEARTBEATS = 3;
 /** Two election timeouts without a commit, or without an fsync, are no accident. */
 const PATIENCE_TIMEOUTS = 2;
-
-export interface SequencerCounters {
-  electionsWon: number;
-  entriesCommitted: number;
-  batchesProposed: number;
-  proposalsRefused: number;
-  readIndexRequests: number;
-  pullsServed: number;
-  /** Connections given up because commits stood still. */
-  reconnects: number;
-  /** Leaderships given up for the same reason, or because the own disk stood still. */
-  resignations: number;
-}
 
 export class Sequencer {
   readonly counters: SequencerCounters = {
@@ -198,6 +112,7 @@ export class Sequencer {
   readonly #storages: Storages;
   readonly #commitWatch: CommitWatch;
   readonly #diskWatch: DiskWatch;
+  readonly #markPace = new MarkPace();
   /** Of the founded cluster that this member belongs to; known from `start` on. */
   #clusterId: string | undefined;
   #clusterTag = 0;
@@ -209,9 +124,6 @@ export class Sequencer {
   #soft: SoftState;
   #commitIndex: LogIndex = logIndex(0);
   #cutPoint: LogIndex = logIndex(0);
-  #markedIndex: LogIndex = logIndex(0);
-  /** Heartbeats since something new was marked. */
-  #sameMarks = 0;
   #lastClockEntry: LogIndex = logIndex(0);
   #lastClockEntryAtMs = 0;
   #nextRead = 1;
@@ -236,7 +148,7 @@ export class Sequencer {
     this.#commitWatch = new CommitWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.#diskWatch = new DiskWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.archive = this.#archiveSource();
-    this.#raft = this.#createCore();
+    this.#raft = createCore(options, this.#config, this.#headers, this.#clusterClock);
     this.#committedLog = new CommittedLog(options.log, this.#raft);
     this.#writer = new LogWriter(
       this.#raft,
@@ -335,44 +247,6 @@ export class Sequencer {
     return started;
   }
 
-  #createCore(): RaftNode {
-    const { node, voters, random, log, hardStates } = this.#options;
-    return new RaftNode(
-      {
-        id: node,
-        electionTicks: this.#config.electionTicks,
-        heartbeatTicks: this.#config.heartbeatTicks,
-        tickMs: this.#config.tickMs,
-        yieldTicks: this.#config.yieldTicks,
-        random,
-        openingBody: () => {
-          this.#clusterClock.lead();
-          return encodeEntryBody(this.#headers.next(), []);
-        },
-        configurations: {
-          encode: (configuration) => encodeConfigurationEntry(this.#headers.next(), configuration),
-          decode: decodeConfigurationEntry,
-        },
-        appendBytesMax: this.#config.appendBytesMax,
-        inflightAppendsMax: this.#config.inflightAppendsMax,
-        inflightBytesMax: this.#config.inflightBytesMax,
-        uncommittedBytesMax: this.#config.uncommittedBytesMax,
-        tailBytesMax: this.#config.tailBytesMax,
-      },
-      {
-        hardState: hardStates.recovered,
-        base: {
-          position: LOG_START,
-          configuration: configurationOf(voters),
-          note: new Uint8Array(0),
-        },
-        last: log.recovered.last,
-        spans: log.recovered.spans,
-        configurations: configurationsOf(log.recovered.configurations),
-      },
-    );
-  }
-
   async #restoreHeader(): Promise<void> {
     const { index } = this.#options.log.recovered.last;
     if (index === 0) return;
@@ -398,7 +272,8 @@ export class Sequencer {
       this.#proposeClockEntry();
     }
     this.#advance();
-    if (this.#ticks % this.#config.heartbeatTicks === 0) this.#publishMarkInTime();
+    if (this.#soft.role !== Role.leader || this.#ticks % this.#config.heartbeatTicks !== 0) return;
+    if (this.#markPace.isDue(this.#commitIndex)) this.#publishMark();
   }
 
   /** Known to have no connection for entries; to a single voter that makes no difference. */
@@ -498,6 +373,7 @@ export class Sequencer {
       this.#lastClockEntry = logIndex(0);
       this.#commitWatch.reset();
       this.#diskWatch.reset();
+      this.#markPace.reset();
     }
     if (soft.role !== Role.leader && led) this.#proposals.abandon();
   }
@@ -522,20 +398,12 @@ export class Sequencer {
     if (!this.#stopped) this.#options.onFatal(error);
   }
 
-  /** While nothing new is committed, a mark that has been told three times goes out more rarely. */
-  #publishMarkInTime(): void {
-    if (this.#commitIndex !== this.#markedIndex) this.#sameMarks = 0;
-    else this.#sameMarks += 1;
-    const due = this.#sameMarks < SAME_MARKS || this.#sameMarks % IDLE_MARK_HEARTBEATS === 0;
-    if (due) this.#publishMark();
-  }
-
   /** Only what is committed in the leader's own term is marked: before that it knows no commit. */
   #publishMark(): void {
     if (this.#soft.role !== Role.leader || this.#commitIndex === 0) return;
     const chain = this.#raft.chainAt(this.#commitIndex);
     if (chain === undefined) return;
-    this.#markedIndex = this.#commitIndex;
+    this.#markPace.published(this.#commitIndex);
     const durable = this.#storages.medianDurable();
     if (durable > this.#cutPoint) this.#cutPoint = durable;
     const body = encodeMark({
