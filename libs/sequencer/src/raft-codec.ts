@@ -24,6 +24,11 @@ import { decodeConfiguration, decodeNode, encodeConfiguration } from './configur
 /** 2: heartbeats are numbered, votes may be forced, bases and timeouts are sent. */
 const FORMAT = 2;
 
+/** Index, term, kind, chain and length of an entry. */
+const ENTRY_OVERHEAD_BYTES = 29;
+/** Holds any message without entries, but for a large base. */
+const HEAD_BYTES = 256;
+
 const Kind = {
   preVoteRequest: 1,
   preVoteResponse: 2,
@@ -38,7 +43,7 @@ const Kind = {
 } as const;
 
 export function encodeMessage(clusterTag: number, wallMs: number, message: Message): Uint8Array {
-  const writer = new ByteWriter(256).u64(clusterTag).u64(wallMs);
+  const writer = new ByteWriter(capacityOf(message)).u64(clusterTag).u64(wallMs);
   const head = (kind: number): ByteWriter =>
     writer
       .u8(FORMAT)
@@ -87,6 +92,14 @@ export function encodeMessage(clusterTag: number, wallMs: number, message: Messa
     default:
       return assertNever(message);
   }
+}
+
+/** Why: a buffer that grows by doubling copies every body of a large append several times. */
+function capacityOf(message: Message): number {
+  let bytes = HEAD_BYTES;
+  if (message.kind !== 'append-request') return bytes;
+  for (const { body } of message.entries) bytes += ENTRY_OVERHEAD_BYTES + body.length;
+  return bytes;
 }
 
 function encodeBase(writer: ByteWriter, { position, configuration, note }: LogBase): void {
