@@ -8,11 +8,10 @@
  *   2. An entry at or below the last index takes its place and cuts off all that came after it:
  *      the log is what was written last.
  */
-import { assert, LOG_START } from '@kvstore/std';
+import { assert, LOG_START, logIndex } from '@kvstore/std';
 import type { LogIndex, LogPosition } from '@kvstore/std';
-import { EntryKind } from '@kvstore/raft';
+import { EntryKind, TermSpans } from '@kvstore/raft';
 import type { Entry, TermSpan } from '@kvstore/raft';
-import { TermSpans } from './term-spans.ts';
 
 export interface Place {
   readonly index: LogIndex;
@@ -24,7 +23,7 @@ export interface Place {
 export class EntryIndex {
   readonly #spacingBytes: number;
   readonly #places: Place[] = [];
-  readonly #spans = new TermSpans();
+  readonly #spans = new TermSpans(LOG_START, []);
   /** Entries of that kind are few: one or two for every change of membership. */
   readonly #configurations: Entry[] = [];
   #last: LogPosition = LOG_START;
@@ -60,7 +59,7 @@ export class EntryIndex {
     assert(entry.index >= 1 && entry.index <= this.#last.index + 1, 'a gap in the log');
     const cuts = entry.index <= this.#last.index;
     if (cuts) this.#cut(entry.index);
-    this.#spans.add(entry.index, entry.term);
+    this.#spans.extend(entry.index, entry.term);
     if (entry.kind === EntryKind.configuration) {
       this.#configurations.push({ ...entry, body: entry.body.slice() });
     }
@@ -89,6 +88,7 @@ export class EntryIndex {
 
   #cut(index: LogIndex): void {
     this.#cuts += 1;
+    this.#spans.truncate(logIndex(index - 1));
     while ((this.#places.at(-1)?.index ?? 0) >= index) this.#places.pop();
     while ((this.#configurations.at(-1)?.index ?? 0) >= index) this.#configurations.pop();
   }

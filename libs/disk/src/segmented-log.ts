@@ -13,8 +13,9 @@
  *
  * The log is never cut at its beginning. Recovery is in `log-recovery.ts`.
  */
-import { assert, DiskError } from '@kvstore/std';
+import { assert, DiskError, LOG_START, logIndex } from '@kvstore/std';
 import type { Chain, Disk, DiskFile, LogIndex, Term, Timer, Timers } from '@kvstore/std';
+import { TermSpans } from '@kvstore/raft';
 import type { Entry } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import type { LogStore, RecoveredLog } from '@kvstore/sequencer';
@@ -34,7 +35,6 @@ import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { joinPath, SLOT_BYTES } from './slot-file.ts';
 import { SpaceRetry } from './space-retry.ts';
 import { SpareSegment } from './spare-segment.ts';
-import { TermSpans } from './term-spans.ts';
 
 export interface SegmentedLogOptions {
   readonly disk: Disk;
@@ -105,7 +105,10 @@ export class SegmentedLog implements LogStore {
   readonly #segments: LogSegment[];
   readonly #queue = new AppendQueue();
   readonly #group = new GroupBuffer();
-  /** Terms and last index with all that waits carried out. */
+  /**
+   * Terms and last index with all that waits carried out. Why terms, which nobody asks for: one that
+   * goes back is refused here, before it is written.
+   */
   readonly #terms: TermSpans;
   #lastIndex: LogIndex;
   #nextSequence: number;
@@ -132,7 +135,7 @@ export class SegmentedLog implements LogStore {
     this.#spare = new SpareSegment({ ...options, retry: this.#retry });
     this.#index = recovered.index;
     this.#segments = recovered.segments;
-    this.#terms = new TermSpans(recovered.index.spans);
+    this.#terms = new TermSpans(LOG_START, recovered.index.spans);
     this.#lastIndex = recovered.index.last.index;
     this.#nextSequence = recovered.nextSequence;
     this.#tailOffset = recovered.tailOffset;
@@ -257,13 +260,14 @@ export class SegmentedLog implements LogStore {
     const first = entries[0];
     assert(first !== undefined, 'an append without entries');
     assert(first.index >= 1 && first.index <= this.#lastIndex + 1, 'an append behind a gap');
+    this.#terms.truncate(logIndex(first.index - 1));
     let next: number = first.index;
     for (const entry of entries) {
       assert(entry.index === next, 'entries are contiguous');
       assert(entry.body.length <= BODY_BYTES_MAX, 'an entry is at most 1 MiB');
       const bytes = recordBytes(entry.body.length);
       assert(bytes <= this.#options.segmentBytes - SEGMENT_HEADER_BYTES, 'larger than a segment');
-      this.#terms.add(entry.index, entry.term);
+      this.#terms.extend(entry.index, entry.term);
       next += 1;
     }
     this.#lastIndex = (next - 1) as LogIndex;

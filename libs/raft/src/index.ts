@@ -70,6 +70,7 @@
  */
 export { EntryKind } from './entry.ts';
 export type { Entry } from './entry.ts';
+export { TermSpans } from './log/term-spans.ts';
 export type { TermSpan } from './log/term-spans.ts';
 export type { Change } from './membership/change.ts';
 export {

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
-import { InvariantError, logIndex, term } from '@kvstore/std';
+import { InvariantError, LOG_START, logIndex, term } from '@kvstore/std';
 import { logOf } from '../../testdata/entries.ts';
 import { spansOf } from '../../testdata/replica.ts';
-import { NO_BASE, TermSpans } from './term-spans.ts';
+import { TermSpans } from './term-spans.ts';
 
 function spansFor(terms: readonly number[]): TermSpans {
-  return new TermSpans(NO_BASE, spansOf(logOf(...terms)));
+  return new TermSpans(LOG_START, spansOf(logOf(...terms)));
 }
 
 const ascendingTerms = fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 30 }).map((steps) => {
@@ -46,7 +46,7 @@ describe('term spans', () => {
     const spans = spansFor([2, 2]);
     expect(() => spans.extend(logIndex(3), term(1))).toThrow(InvariantError);
     expect(() => spans.extend(logIndex(1), term(3))).toThrow(InvariantError);
-    expect(() => new TermSpans(NO_BASE, [{ term: term(1), firstIndex: logIndex(2) }])).toThrow(
+    expect(() => new TermSpans(LOG_START, [{ term: term(1), firstIndex: logIndex(2) }])).toThrow(
       InvariantError,
     );
   });

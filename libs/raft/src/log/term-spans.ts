@@ -5,7 +5,7 @@
  * Invariants: first indexes and terms both strictly ascend; the first span begins right above the
  * base. The end of the newest span is the log's business, not known here.
  */
-import { assert, logIndex, term, type LogIndex, type Term } from '@kvstore/std';
+import { assert, logIndex, type LogIndex, type LogPosition, type Term } from '@kvstore/std';
 
 /** Entries `firstIndex`.. up to the next span's first index have this term. */
 export interface TermSpan {
@@ -14,12 +14,7 @@ export interface TermSpan {
 }
 
 /** The place before the first entry. */
-export interface TermBase {
-  readonly index: LogIndex;
-  readonly term: Term;
-}
-
-export const NO_BASE: TermBase = { index: logIndex(0), term: term(0) };
+type TermBase = Pick<LogPosition, 'index' | 'term'>;
 
 export class TermSpans {
   #base: TermBase;
@@ -28,6 +23,10 @@ export class TermSpans {
   constructor(base: TermBase, spans: readonly TermSpan[]) {
     this.#base = base;
     for (const span of spans) this.#push(span);
+  }
+
+  get list(): readonly TermSpan[] {
+    return this.#spans;
   }
 
   /** Term of the entry at `index`, which the log must hold; at the base, of the base. */
