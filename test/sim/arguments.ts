@@ -11,7 +11,7 @@ export const USAGE = `usage: npm run sim -- [options]
   --clients N      at most N clients
   --safety-ms N    end the faults after N simulated milliseconds
   --mutant ID      run with one seeded bug, until an invariant catches it
-  --mutants        run every seeded bug; each must be caught
+  --mutants        run every seeded bug; all but the known survivors must be caught
   --json           print the totals as one line of JSON
 `;
 

@@ -24,6 +24,8 @@ export interface Totals {
   events: number;
   simulatedMs: number;
   operations: number;
+  /** Histories that the checker of I18 gave up on. */
+  gaveUp: number;
   readonly faults: Record<string, number>;
   readonly checks: Record<string, number>;
 }
@@ -98,7 +100,8 @@ function describe(
 function emptyTotals(): Totals {
   const faults = Object.fromEntries(Object.values(FaultClass).map((fault) => [fault, 0]));
   const checks = Object.fromEntries(Object.keys(INVARIANTS).map((id) => [id, 0]));
-  return { seeds: 0, repeated: 0, events: 0, simulatedMs: 0, operations: 0, faults, checks };
+  const none = { seeds: 0, repeated: 0, events: 0, simulatedMs: 0, operations: 0, gaveUp: 0 };
+  return { ...none, faults, checks };
 }
 
 function add(totals: Totals, report: SeedReport): void {
@@ -106,6 +109,7 @@ function add(totals: Totals, report: SeedReport): void {
   totals.events += report.events;
   totals.simulatedMs += report.simulatedMs;
   totals.operations += report.operations;
+  if (report.gaveUp) totals.gaveUp += 1;
   for (const [fault, count] of report.faults.counts) {
     totals.faults[fault] = (totals.faults[fault] ?? 0) + count;
   }
@@ -133,7 +137,8 @@ export function describeTotals({ totals, seconds }: CampaignResult): string {
   );
   return [
     `${totals.seeds} seeds in ${seconds.toFixed(1)} s (${rate.toFixed(1)} seeds/s), ${hours.toFixed(2)} simulated hours,`,
-    `${totals.events} events, ${totals.operations} operations of clients, ${totals.repeated} seeds run twice`,
+    `${totals.events} events, ${totals.operations} operations of clients, ${totals.repeated} seeds run twice,`,
+    `${totals.gaveUp} histories too hard to order: I18 not checked`,
     '',
     '    injected  fault',
     ...faults,

@@ -28,6 +28,9 @@ export interface Teller {
   (who: string, what: string, detail: string): void;
 }
 
+/** In which a process stops after a failed sync. */
+const STOPPED_WITHIN_US = 1_000;
+
 export class ClusterChecker implements ClusterWitness, NetworkTap {
   readonly ghost = new Ghost();
   readonly storages: StorageInvariants;
@@ -85,7 +88,7 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     return this.#logs.witness(node);
   }
 
-  consensusStarted(node: NodeId, _process: SimProcess, sequencer: Sequencer): void {
+  consensusStarted(node: NodeId, sequencer: Sequencer): void {
     const { last, cut } = sequencer.log.recovered;
     this.#tell(
       `consensus/${node}`,
@@ -110,8 +113,16 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     this.onDied(process);
   }
 
+  syncFailed(process: SimProcess): void {
+    this.#scheduler.schedule(STOPPED_WITHIN_US, undefined, () => {
+      this.#ledger.expect('I29', !process.isAlive, () => {
+        return `${process.address} lives on after a failed sync`;
+      });
+    });
+  }
+
   diskFilled(node: NodeId): void {
-    this.#full.set(node, false);
+    if (!this.#full.has(node)) this.#full.set(node, false);
   }
 
   diskFreed(node: NodeId): void {

@@ -58,7 +58,7 @@ export class ElectionInvariants {
         return;
       case 'append-response':
         if (message.result.kind === 'accepted')
-          this.#accepted(from, term, message.result.matchIndex);
+          this.#accepted(from, to, term, message.result.matchIndex);
         return;
       default:
     }
@@ -115,7 +115,7 @@ export class ElectionInvariants {
     });
   }
 
-  #accepted(follower: NodeId, term: Term, matchIndex: number): void {
+  #accepted(follower: NodeId, leader: NodeId, term: Term, matchIndex: number): void {
     const log = this.#ghost.logOf(follower);
     this.#ledger.expect('I12', matchIndex <= log.durableIndex, () => {
       return `${follower} acknowledges ${matchIndex}, durable is ${log.durableIndex}`;
@@ -123,6 +123,13 @@ export class ElectionInvariants {
     this.#ledger.expect('I12', log.durableHardState.term >= term, () => {
       return `${follower} acknowledges in term ${term} before that term is durable`;
     });
+    const theirs = this.#ghost.logOf(leader);
+    const sent = theirs.hardState.term === term ? theirs.at(matchIndex) : undefined;
+    if (sent !== undefined) {
+      this.#ledger.expect('I12', log.at(matchIndex)?.chain === sent.chain, () => {
+        return `${follower} acknowledges ${matchIndex}, which is another entry at ${leader}`;
+      });
+    }
     const id = `${follower} ${term}`;
     this.#acknowledged.set(id, Math.max(this.#acknowledged.get(id) ?? 0, matchIndex));
   }

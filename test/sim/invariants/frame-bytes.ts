@@ -1,9 +1,8 @@
 /** Looks into frames on the simulated wire without the cost of opening them: no MAC is computed. */
-import { ByteReader, term, type Term } from '@kvstore/std';
+import { ByteReader } from '@kvstore/std';
 
 export interface PeekedFrame {
   readonly kind: number;
-  readonly term: Term;
   readonly body: Uint8Array;
 }
 
@@ -13,7 +12,7 @@ export function peekFrame(bytes: Uint8Array): PeekedFrame {
   reader.u8();
   const kind = reader.u8();
   reader.u64();
-  const atTerm = term(reader.u64());
+  reader.u64();
   for (let name = 0; name < 3; name++) reader.bytes8();
-  return { kind, term: atTerm, body: reader.bytes32() };
+  return { kind, body: reader.bytes32() };
 }

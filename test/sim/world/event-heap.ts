@@ -32,10 +32,6 @@ export interface SimEvent {
 export class EventHeap {
   readonly #events: SimEvent[] = [];
 
-  get size(): number {
-    return this.#events.length;
-  }
-
   get first(): SimEvent | undefined {
     return this.#events[0];
   }

@@ -50,10 +50,4 @@ export class FaultAtlas {
   get counts(): ReadonlyMap<FaultClass, number> {
     return this.#counts;
   }
-
-  get total(): number {
-    let total = 0;
-    for (const count of this.#counts.values()) total += count;
-    return total;
-  }
 }

@@ -194,7 +194,7 @@ export class Nemesis {
     }
   }
 
-  /** Half of the starts are watched for a moment in which to kill again. */
+  /** One start in five is watched for a moment in which to kill again. */
   #startLater(start: () => void): void {
     const ms = this.#restarts.exponential(this.#options.downMsMean);
     this.#scheduler.schedule(ms * 1000, undefined, () => {

@@ -77,6 +77,9 @@ export class SimCluster {
       established: false,
       damaged: false,
     }));
+    for (const { disk } of this.nodes) {
+      disk.onSyncFailed = (process) => witness.syncFailed(process);
+    }
     this.gateways = Array.from({ length: options.gateways }, (_, i) => ({
       name: `g${i + 1}`,
       process: undefined,
@@ -114,7 +117,7 @@ export class SimCluster {
     const { process, lanes } = this.#spawn('consensus', node.id);
     node.consensus = process;
     node.sequencer = undefined;
-    const witness = this.#witness.consensusStarting(node.id, process, this.nodes.length);
+    const witness = this.#witness.consensusStarting(node.id);
     startConsensus({
       process,
       lanes,
@@ -133,7 +136,7 @@ export class SimCluster {
         if (!process.isAlive) return;
         node.sequencer = sequencer;
         node.established = true;
-        this.#witness.consensusStarted(node.id, process, sequencer);
+        this.#witness.consensusStarted(node.id, sequencer);
       },
       (error: unknown) => this.#stopped(process, error),
     );

@@ -31,6 +31,8 @@ export class SimDisk {
   #syncFails = false;
   faults: DiskFaults = CALM_DISK;
   spaceBytes = Number.POSITIVE_INFINITY;
+  /** Told when a sync of a log file is about to fail. */
+  onSyncFailed: (process: SimProcess) => void = () => undefined;
 
   constructor(scheduler: Scheduler, dice: Dice, atlas: FaultAtlas) {
     this.#scheduler = scheduler;
@@ -94,7 +96,7 @@ export class SimDisk {
     this.setSpace(Number.POSITIVE_INFINITY);
   }
 
-  async #operate(process: SimProcess, { kind }: DiskOperation): Promise<void> {
+  async #operate(process: SimProcess, { kind, path }: DiskOperation): Promise<void> {
     if (!process.isAlive) return NEVER;
     const costUs = kind === 'sync' || kind === 'syncDirectory' ? this.#syncUs() : 0;
     const stallUs = Math.max(0, this.#stalledUntilUs - this.#scheduler.nowUs);
@@ -108,6 +110,7 @@ export class SimDisk {
       this.#syncFails = false;
       this.#atlas.count(FaultClass.syncError);
       this.#memory.failNextSync();
+      if (path.endsWith('.log')) this.onSyncFailed(process);
     }
     return undefined;
   }

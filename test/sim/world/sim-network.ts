@@ -106,16 +106,12 @@ export class SimNetwork {
 
   // --- faults -----------------------------------------------------------------------------------
 
-  /** Messages from one machine to another, on one lane or both, are lost until `unblock`. */
+  /** Messages from one machine to another, on one lane or both, are lost until `unblockAll`. */
   block(from: string, to: string, lanes: readonly Lane[]): void {
     const key = `${from}>${to}`;
     let mask = this.#blocked.get(key) ?? 0;
     for (const lane of lanes) mask |= maskOf(lane);
     this.#blocked.set(key, mask);
-  }
-
-  unblock(from: string, to: string): void {
-    this.#blocked.delete(`${from}>${to}`);
   }
 
   unblockAll(): void {

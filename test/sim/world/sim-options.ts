@@ -40,7 +40,6 @@ export interface Reduction {
   readonly without: readonly FaultFamily[];
   readonly clientsMax?: number;
   readonly safetyMsMax?: number;
-  readonly calm?: boolean;
 }
 
 export const NO_REDUCTION: Reduction = { without: [] };
@@ -54,7 +53,6 @@ export interface Workload {
   readonly deleteShare: number;
   readonly conditionShare: number;
   readonly idempotentShare: number;
-  readonly ttlShare: number;
   readonly valueBytesMax: number;
   readonly timeoutMs: number;
 }
@@ -115,10 +113,9 @@ export function optionsOf(seed: number, reduction: Reduction = NO_REDUCTION): Si
   };
 }
 
-function familiesOf(seed: number, { without, calm }: Reduction): ReadonlySet<FaultFamily> {
+function familiesOf(seed: number, { without }: Reduction): ReadonlySet<FaultFamily> {
   const dice = new Dice(seed, 'families');
   const drawn = FAULT_FAMILIES.filter(() => !dice.chance(OFF));
-  if (calm === true) return new Set();
   return new Set(drawn.filter((family) => !without.includes(family)));
 }
 
@@ -132,7 +129,6 @@ function workloadOf(dice: Dice): Workload {
     deleteShare: 0.15,
     conditionShare: dice.pick([0, 0.2, 0.5]),
     idempotentShare: dice.pick([0, 0.2, 0.6]),
-    ttlShare: 0,
     valueBytesMax: dice.pick([16, 200, 3000]),
     timeoutMs: dice.pick([400, 1500, 3000]),
   };

@@ -66,10 +66,6 @@ export class SimProcess implements EventOwner, EventProcess {
     return this.#alive;
   }
 
-  get isPaused(): boolean {
-    return this.pausedUntilUs > this.#scheduler.nowUs;
-  }
-
   kill(): void {
     this.#alive = false;
   }

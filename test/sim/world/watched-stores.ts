@@ -9,7 +9,7 @@ import type { LogIndex } from '@kvstore/std';
 export interface StoreWitness {
   /** What the files held when they were opened. */
   recovered(entries: readonly Entry[], state: HardState): void;
-  appended(entries: readonly Entry[], acknowledged: LogIndex): void;
+  appended(entries: readonly Entry[]): void;
   /** All of this append, and of every earlier one, is durable. */
   entriesDurable(entries: readonly Entry[]): void;
   saved(state: HardState): void;
@@ -42,7 +42,7 @@ export class WatchedLog implements LogStore {
   }
 
   async append(entries: readonly Entry[], acknowledged: LogIndex): Promise<void> {
-    this.#witness.appended(entries, acknowledged);
+    this.#witness.appended(entries);
     await this.#inner.append(entries, acknowledged);
     this.#witness.entriesDurable(entries);
   }

@@ -8,8 +8,8 @@ import type { StoreWitness } from './watched-stores.ts';
 export interface ClusterWitness {
   spawned(process: SimProcess): void;
   /** The witness of the stores of this incarnation. */
-  consensusStarting(node: NodeId, process: SimProcess, voters: number): StoreWitness;
-  consensusStarted(node: NodeId, process: SimProcess, sequencer: Sequencer): void;
+  consensusStarting(node: NodeId): StoreWitness;
+  consensusStarted(node: NodeId, sequencer: Sequencer): void;
   storageStarting(node: NodeId, durable: LogPosition): void;
   /** An entry was applied; the engine is between two entries. */
   applied(node: NodeId, store: LsmEngine): void;
@@ -17,6 +17,8 @@ export interface ClusterWitness {
   /** A process stopped by itself. */
   stopped(process: SimProcess, error: unknown): void;
   died(process: SimProcess): void;
+  /** A sync of its log is about to fail. */
+  syncFailed(process: SimProcess): void;
   diskFilled(node: NodeId): void;
   /** There is space again. */
   diskFreed(node: NodeId): void;
