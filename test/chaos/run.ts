@@ -11,14 +11,14 @@ import { ClusterOfTrials } from './cluster-of-trials.ts';
 import { type ChaosOptions, parseChaosOptions, UsageError } from './options.ts';
 import type { Scenario } from './scenarios.ts';
 import { type ScenarioSummary, summarize, tableHead, tableRow } from './summary.ts';
-import type { TrialReport } from './trial.ts';
+import type { TrialResult } from './trial.ts';
 
 const out = (text: string): boolean => process.stdout.write(`${text}\n`);
 const notice = (text: string): boolean => process.stderr.write(`${text}\n`);
 
 interface ScenarioResult {
   readonly summary: ScenarioSummary;
-  readonly reports: readonly Omit<TrialReport, 'history'>[];
+  readonly reports: readonly TrialResult[];
 }
 
 async function runScenario(
@@ -26,20 +26,20 @@ async function runScenario(
   scenario: Scenario,
   options: ChaosOptions,
 ): Promise<ScenarioResult> {
-  const reports: TrialReport[] = [];
+  const reports: TrialResult[] = [];
   const count = options.trials ?? scenario.trials;
   for (let trial = 0; trial < count; trial++) {
     const { report, failure } = await trials.run(scenario, trial, options.seed + trial);
+    const { history: _history, ...result } = report;
     const { writeGapMs, writeStallMs } = report.figures;
-    reports.push({ ...report, history: [] });
+    reports.push(result);
     notice(
       `  ${scenario.name} ${trial + 1}/${count}: ${report.victims.join(' ')}, gap ` +
         `${writeGapMs.toFixed(0)} ms, longest write ${writeStallMs.toFixed(0)} ms`,
     );
     if (failure !== undefined) notice(`\n${failure}\n`);
   }
-  const summary = summarize(scenario, reports);
-  return { summary, reports: reports.map(({ history: _history, ...rest }) => rest) };
+  return { summary: summarize(scenario, reports), reports };
 }
 
 async function main(): Promise<void> {

@@ -1,7 +1,7 @@
 import { parseChaosOptions } from './options.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 import { summarize, tableHead, tableRow } from './summary.ts';
-import type { TrialReport } from './trial.ts';
+import type { TrialResult } from './trial.ts';
 
 const scenario: Scenario = {
   name: 'kill-x',
@@ -11,7 +11,7 @@ const scenario: Scenario = {
   victims: () => Promise.resolve(['x']),
 };
 
-function report(writeGapMs: number, violations: readonly string[] = []): TrialReport {
+function report(writeGapMs: number, violations: readonly string[] = []): TrialResult {
   return {
     scenario: 'kill-x',
     trial: 0,
@@ -29,7 +29,6 @@ function report(writeGapMs: number, violations: readonly string[] = []): TrialRe
     recoveredMs: 900,
     violations,
     events: [],
-    history: [],
   };
 }
 

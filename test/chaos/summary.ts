@@ -1,6 +1,6 @@
 /** All trials of one scenario as one row, and whether its bounds of time hold. */
 import type { Scenario } from './scenarios.ts';
-import type { TrialReport } from './trial.ts';
+import type { TrialResult } from './trial.ts';
 
 export interface ScenarioSummary {
   readonly scenario: string;
@@ -19,7 +19,7 @@ export interface ScenarioSummary {
 }
 
 /** `reports` are of this scenario, at least one. */
-export function summarize(scenario: Scenario, reports: readonly TrialReport[]): ScenarioSummary {
+export function summarize(scenario: Scenario, reports: readonly TrialResult[]): ScenarioSummary {
   const figures = reports.map((report) => report.figures);
   const gaps = figures.map(({ writeGapMs }) => writeGapMs).toSorted((a, b) => a - b);
   const gapMs = { p50: ranked(gaps, 0.5), p99: ranked(gaps, 0.99), max: ranked(gaps, 1) };

@@ -36,6 +36,9 @@ export interface TrialReport {
   readonly history: readonly Operation[];
 }
 
+/** What is left of it once the evidence is kept. */
+export type TrialResult = Omit<TrialReport, 'history'>;
+
 /** The moment of the fault varies against heartbeats and ticks. */
 const BEFORE_MS_MIN = 300;
 const BEFORE_MS_SPREAD = 300;
@@ -73,7 +76,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
   } catch (error) {
     violations.push(`not recovered: ${message(error)}`);
   }
-  await workload.stop();
+  await workload.stop().catch((error: unknown) => violations.push(message(error)));
   violations.push(...workload.violations, ...linearizability(recorder.history));
   violations.push(...(await stateViolations(cluster)));
   return {

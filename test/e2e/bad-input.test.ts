@@ -76,7 +76,7 @@ function adminLogin(): Record<string, string> {
   return { KVSTORE_NATS_USER: ADMIN.user, KVSTORE_NATS_PASSWORD_FILE: file };
 }
 
-/** Every one of them ends with one line that holds `code`. */
+/** Every one of them ends with one line that holds all `words`. */
 async function expectRefusals(
   processes: readonly ServiceProcess[],
   ...words: readonly string[]
@@ -89,9 +89,8 @@ async function expectRefusals(
 }
 
 async function refusedFrames(name: string): Promise<Readonly<Record<string, number>>> {
-  const response = await fetch(cluster.member(name).metrics as string);
   const counts: Record<string, number> = {};
-  const text = await response.text();
+  const text = await cluster.metrics(name);
   for (const [, reason = '', count] of text.matchAll(
     /_frames_refused_total\{.*reason="(\w+)"\} (\d+)/g,
   )) {
@@ -102,11 +101,6 @@ async function refusedFrames(name: string): Promise<Readonly<Record<string, numb
 
 function refusalLines(name: string): number {
   return cluster.log(name).split('refused frames that are none').length - 1;
-}
-
-function allRun(): void {
-  const states = cluster.file.processes.map(({ name, state }) => `${name} ${state}`);
-  expect(states.filter((each) => !each.endsWith('running'))).toEqual([]);
 }
 
 describe('a process does not start', () => {
@@ -151,7 +145,7 @@ describe('a process starts and takes no part', () => {
     await cluster.startAgain(...replaced);
     await counter.advance();
     await cluster.untilEqual();
-    allRun();
+    cluster.expectAllRun();
   });
 
   test('with another secret: it and the others say so, each once', async () => {
@@ -235,6 +229,8 @@ test('random bytes, forged, foreign, cut, damaged and repeated frames on every s
         if (again !== undefined) admin.publish(again.subject, again.payload);
       }
       await admin.connection.flush();
+      // Why a pause: all rounds would be one burst; few writes would fall into it, and mere load could
+      // fail them.
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
   };
@@ -244,7 +240,7 @@ test('random bytes, forged, foreign, cut, damaged and repeated frames on every s
   await cluster.untilEqual();
   expect(authentic.length).toBeGreaterThan(100);
 
-  allRun();
+  cluster.expectAllRun();
   expect(cluster.file.processes.map(({ pid }) => pid)).toEqual(before);
   for (const name of cluster.names('consensus', 'storage', 'gateway')) {
     const refused = await refusedFrames(name);

@@ -8,8 +8,8 @@ import { NodeDisk, openHardState, openSegmentedLog } from '@kvstore/disk';
 import { openLsmEngine } from '@kvstore/sqlite';
 import { filterPrefixLength } from '@kvstore/state-machine';
 import { eventually, LocalCluster, type MemberStores, realTimers } from '@kvstore/testing';
-import { put } from '../support/put-request.ts';
 import { RawGateway } from '../support/raw-gateway.ts';
+import { put } from '../support/requests.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 async function openFiles(root: string): Promise<MemberStores> {

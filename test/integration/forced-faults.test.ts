@@ -4,9 +4,9 @@
  */
 import { decodePullReply, encodePull, FrameCodec, FrameKind } from '@kvstore/contract';
 import { StreamArchive, Archiver } from '@kvstore/event-log';
-import type { ClusterClient, GetRequest } from '@kvstore/cluster-client';
+import type { ClusterClient } from '@kvstore/cluster-client';
 import type { LogStore } from '@kvstore/sequencer';
-import { encodeUtf8, logIndex, type LogIndex, type NodeId, SeededRandom, term } from '@kvstore/std';
+import { logIndex, type LogIndex, type NodeId, SeededRandom, term } from '@kvstore/std';
 import {
   eventually,
   type MemoryLogStore,
@@ -16,8 +16,8 @@ import {
   TcpProxy,
 } from '@kvstore/testing';
 import { NatsCluster, type NatsClusterOptions } from '../support/nats-cluster.ts';
-import { put } from '../support/put-request.ts';
 import { RawGateway } from '../support/raw-gateway.ts';
+import { get, put } from '../support/requests.ts';
 
 let cluster: NatsCluster;
 
@@ -38,16 +38,6 @@ afterAll(async () => {
   await NatsServer.endAll();
 });
 
-function get(key: string, consistency: GetRequest['consistency'] = { kind: 'linearizable' }) {
-  return {
-    namespace: 'default',
-    key: encodeUtf8(key),
-    consistency,
-    minRevision: undefined,
-    atRevision: undefined,
-  };
-}
-
 async function rawGateway(leader: NodeId): Promise<RawGateway> {
   const { data } = await cluster.lanes('gateway', 'raw');
   const gateway = new RawGateway({ bus: data, identity: cluster.identity, nodes: cluster.nodes });
@@ -64,7 +54,7 @@ describe('the last live message is lost and nothing is written any more', () => 
     await start();
     await cluster.startAll();
     const leader = await cluster.untilLed();
-    const { client } = await cluster.client('gateway-1');
+    const client = await cluster.client('gateway-1');
     const gateway = await rawGateway(leader);
     const session = await gateway.register();
     await cluster.untilEqual();
@@ -94,8 +84,8 @@ describe('the leader is killed between commit and publish', () => {
     await start();
     await cluster.startAll();
     const leader = await cluster.untilLed();
-    const { client } = await cluster.client('gateway-1');
-    const { client: second } = await cluster.client('gateway-2', cluster.nodes[1]);
+    const client = await cluster.client('gateway-1');
+    const second = await cluster.client('gateway-2', cluster.nodes[1]);
     expect(await client.write(put('a', 'one'), 2_000)).toMatchObject({ kind: 'decided' });
     await cluster.untilEqual();
 
@@ -134,7 +124,7 @@ describe('the storages of a majority are not there yet when a cluster is founded
     await Promise.all(cluster.nodes.map((node) => cluster.startConsensus(node)));
     const leader = await cluster.untilLed();
     await cluster.startStorage(leader);
-    const { client } = await cluster.client('gateway-1', leader);
+    const client = await cluster.client('gateway-1', leader);
     const write = async (key: string): Promise<void> => {
       const request = put(key, 'v', { ttlMs: 60_000 });
       expect(await client.write(request, 5_000)).toMatchObject({ kind: 'decided' });
@@ -233,17 +223,16 @@ describe('a data connection is dead while the one for votes and heartbeats lives
   };
 
   const proxied = async (role: 'consensus' | 'storage') => {
-    const server = await NatsServer.start();
     const proxies = new Map<string, TcpProxy>();
-    for (const name of ['node-1', 'node-2', 'node-3']) {
-      proxies.set(name, await TcpProxy.start(server.port));
-    }
     await start({
       urlOf: (of, name, lane) =>
-        of === role && lane === 'data' ? proxies.get(name)?.url : server.url,
+        of === role && lane === 'data' ? proxies.get(name)?.url : undefined,
     });
+    for (const name of cluster.nodes) {
+      proxies.set(name, await TcpProxy.start(cluster.server.port));
+    }
     await cluster.startAll();
-    return { server, proxyOf: (node: NodeId) => proxies.get(node) as TcpProxy };
+    return { proxyOf: (node: NodeId) => proxies.get(node) as TcpProxy };
   };
 
   test.each(['both', 'to-server', 'to-client'] as const)(
@@ -251,7 +240,7 @@ describe('a data connection is dead while the one for votes and heartbeats lives
     async (direction) => {
       const { proxyOf } = await proxied('consensus');
       const leader = await cluster.untilLed();
-      const { client } = await cluster.client('gateway-1');
+      const client = await cluster.client('gateway-1');
       await longestWriteMs(client, 3);
       await cluster.untilEqual();
       proxyOf(leader).blackHole(direction);
@@ -267,7 +256,7 @@ describe('a data connection is dead while the one for votes and heartbeats lives
     const { proxyOf } = await proxied('storage');
     const home = cluster.nodes[1] as NodeId;
     await cluster.untilLed();
-    const { client } = await cluster.client('gateway-1', home);
+    const client = await cluster.client('gateway-1', home);
     await longestWriteMs(client, 3);
     await cluster.untilEqual();
     proxyOf(home).blackHole();
@@ -296,7 +285,7 @@ describe('a storage that missed everything', () => {
     await Promise.all(cluster.nodes.map((node) => cluster.startConsensus(node)));
     await Promise.all([first, second].map((node) => cluster.startStorage(node)));
     const leader = await cluster.untilLed();
-    const { client } = await cluster.client('gateway-1');
+    const client = await cluster.client('gateway-1');
     const write = async (key: string): Promise<void> => {
       const result = await client.write(put(key, 'v'.repeat(30_000)), 5_000);
       expect(result).toMatchObject({ kind: 'decided' });

@@ -1,6 +1,6 @@
 /** The whole path in one process: client, sequencer, replica over a bus that may lose and double. */
-import { type ClusterClient, type GetRequest, type WriteRequest } from '@kvstore/cluster-client';
-import { encodeUtf8, type NodeId, revision, SeededRandom } from '@kvstore/std';
+import { type ClusterClient, type WriteRequest } from '@kvstore/cluster-client';
+import { type NodeId, revision, SeededRandom } from '@kvstore/std';
 import type { Outcome } from '@kvstore/state-machine';
 import {
   eventually,
@@ -10,17 +10,8 @@ import {
   MemoryReplicaStore,
   type MemberStores,
 } from '@kvstore/testing';
-import { put } from '../support/put-request.ts';
 import { RawGateway } from '../support/raw-gateway.ts';
-
-const get = (key: string, more: Partial<GetRequest> = {}): GetRequest => ({
-  namespace: 'default',
-  key: encodeUtf8(key),
-  consistency: { kind: 'linearizable' },
-  minRevision: undefined,
-  atRevision: undefined,
-  ...more,
-});
+import { get, put } from '../support/requests.ts';
 
 /** Stores that keep what they hold when their member is started again. */
 function lastingStores(): (node: NodeId) => MemberStores {

@@ -257,6 +257,18 @@ export class ClusterProcess {
     return same as { readonly index: number; readonly chain: number };
   }
 
+  /** No process has ended. */
+  expectAllRun(): void {
+    const states = this.file.processes.map(({ name, state }) => `${name} ${state}`);
+    expect(states.filter((each) => !each.endsWith('running'))).toEqual([]);
+  }
+
+  /** What the process answers at /metrics. */
+  async metrics(name: string): Promise<string> {
+    const response = await fetch(this.member(name).metrics as string);
+    return response.text();
+  }
+
   /** What the process has written to its log. */
   log(name: string): string {
     return readFileSync(this.member(name).log, 'utf8');

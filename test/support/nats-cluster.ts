@@ -177,10 +177,7 @@ export class NatsCluster {
     return leads() as NodeId;
   }
 
-  async client(
-    name: string,
-    home: NodeId = this.nodes[0] as NodeId,
-  ): Promise<{ readonly client: ClusterClient; readonly lanes: FaultyLanes }> {
+  async client(name: string, home: NodeId = this.nodes[0] as NodeId): Promise<ClusterClient> {
     const lanes = await this.lanes('gateway', name);
     const client = new ClusterClient({
       ...this.#shared(home, lanes),
@@ -192,14 +189,14 @@ export class NatsCluster {
     this.#clients.push(client);
     client.start();
     await eventually('the client is ready', () => client.notReady === undefined);
-    return { client, lanes };
+    return client;
   }
 
   /** All storages have applied what the leader has committed, to one chain. */
-  async untilEqual(count = this.nodes.length): Promise<void> {
+  async untilEqual(): Promise<void> {
     await eventually('all storages equal', () => {
       const { leader } = this;
-      if (leader === undefined || this.#storages.size !== count) return false;
+      if (leader === undefined || this.#storages.size !== this.nodes.length) return false;
       const { commitIndex } = this.consensus(leader).sequencer.status();
       const statuses = this.storages.map(({ replica }) => replica.status());
       return statuses.every(

@@ -66,13 +66,6 @@ export class ServiceProcess {
       },
     );
   }
-
-  async kill(): Promise<void> {
-    if (!this.isRunning) return;
-    const exit = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await exit;
-  }
 }
 
 /** What `npm run cluster` gives a process of this role and name. */

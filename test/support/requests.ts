@@ -1,6 +1,17 @@
-/** A plain put, and what a test wants different about it. */
-import type { PutRequest } from '@kvstore/cluster-client';
+/** A plain get and a plain put, and what a test wants different about them. */
+import type { GetRequest, PutRequest } from '@kvstore/cluster-client';
 import { encodeUtf8 } from '@kvstore/std';
+
+export function get(key: string, more: Partial<GetRequest> = {}): GetRequest {
+  return {
+    namespace: 'default',
+    key: encodeUtf8(key),
+    consistency: { kind: 'linearizable' },
+    minRevision: undefined,
+    atRevision: undefined,
+    ...more,
+  };
+}
 
 export function put(key: string, value: string, more: Partial<PutRequest> = {}): PutRequest {
   return {
