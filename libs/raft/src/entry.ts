@@ -38,6 +38,7 @@ export function fitting(entries: readonly Entry[], bytesMax: number): readonly E
   return entries;
 }
 
-export function positionOf(entry: Entry): LogPosition {
-  return { index: entry.index, term: entry.term, chain: entry.chain };
+/** A position and nothing else: it does not keep the body of an entry. */
+export function positionOf({ index, term, chain }: LogPosition): LogPosition {
+  return { index, term, chain };
 }

@@ -43,10 +43,11 @@ export function appendEntries(log: RaftLog, request: AppendRequest): AppendOutco
     if (log.termAt(entry.index) === entry.term) {
       assertSameChain(log, entry);
     } else {
-      if (log.last.index > previous.index) log.truncate(previous);
+      // Why a position of its own: what is kept of an entry would keep its body.
+      if (log.last.index > previous.index) log.truncate(positionOf(previous));
       log.append(entry);
     }
-    previous = positionOf(entry);
+    previous = entry;
   }
   log.commitTo(logIndex(Math.min(request.commitIndex, previous.index)));
   return { kind: 'matched', matchIndex: previous.index };

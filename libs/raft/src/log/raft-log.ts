@@ -130,15 +130,15 @@ export class RaftLog {
 
   /** Entries from `from`, all of them in memory: one, then as many more as fit into `maxBytes`. */
   entriesFrom(from: LogIndex, maxBytes: number): readonly Entry[] {
-    const entries: Entry[] = [];
-    let bytes = 0;
-    for (let entry = this.entryAt(from); entry !== undefined;) {
-      bytes += entryBytes(entry);
-      if (entries.length > 0 && bytes > maxBytes) break;
-      entries.push(entry);
-      entry = this.entryAt(logIndex(entry.index + 1));
+    if (from <= this.#before.index || from > this.#last.index) return [];
+    let to: number = from;
+    let bytes = entryBytes(this.#entry(from));
+    while (to < this.#last.index) {
+      bytes += entryBytes(this.#entry(to + 1));
+      if (bytes > maxBytes) break;
+      to++;
     }
-    return entries;
+    return this.#slice(logIndex(from - 1), logIndex(to));
   }
 
   /** Is a log that ends there at least as complete as this one? (Thesis 3.6.1.) */
