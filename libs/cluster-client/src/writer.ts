@@ -28,7 +28,6 @@ import {
   failure,
   type FrameCodec,
   FrameKind,
-  Limits,
   OutcomeStatus,
   type ProposeReply,
   RefusalReason,
@@ -53,6 +52,7 @@ import { type OutstandingBatch, type PendingWrite, settleAll } from './outstandi
 import type { Routing } from './routing.ts';
 import { Session } from './session.ts';
 import { Sweeper } from './sweeper.ts';
+import { bytesOf, cutBatch, encodeBatch } from './write-batch.ts';
 
 export interface WriterOptions {
   readonly gateway: string;
@@ -541,42 +541,6 @@ export class Writer {
           'the time ran out before the write was sent: nothing was written',
         );
   }
-}
-
-function bytesOf(requests: readonly PendingWrite[]): number {
-  return requests.reduce((sum, request) => sum + request.bytesMax, 0);
-}
-
-/** How many requests from `start` make the next batch: at least one. */
-function cutBatch(queue: readonly PendingWrite[], start: number): number {
-  let bytes = 0;
-  let count = 0;
-  for (let i = start; i < queue.length && count < Limits.batchCommandsMax; i++) {
-    bytes += (queue[i] as PendingWrite).bytesMax;
-    if (count > 0 && bytes > Limits.batchBytesMax) break;
-    count += 1;
-  }
-  return count;
-}
-
-function encodeBatch(
-  session: Session,
-  batchNo: number,
-  requests: readonly PendingWrite[],
-): Uint8Array {
-  let capacity = 64;
-  for (const request of requests) capacity += 4 + Math.min(request.bytesMax, 512);
-  const writer = new ByteWriter(capacity);
-  beginBatch(writer, {
-    session: session.id,
-    batchNo,
-    doneBelow: session.doneBelow,
-    commands: requests.length,
-  });
-  for (const { command } of requests) {
-    appendCommand(writer, (into) => encodeCommand(into, command));
-  }
-  return writer.finish();
 }
 
 function commitUnknown(): Failure {
