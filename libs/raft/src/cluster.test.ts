@@ -4,7 +4,7 @@
  * every event; then the faults end, and the cluster must elect a leader, make all logs equal and
  * answer its reads. A failure names its seed: `RAFT_SEED=17 RAFT_SEEDS=1` runs that one alone.
  */
-import { SeededRandom, type NodeId } from '@kvstore/std';
+import { logIndex, SeededRandom, type NodeId } from '@kvstore/std';
 import { Invariants, must } from '../testdata/invariants.ts';
 import { testConfig } from '../testdata/driven-node.ts';
 import { nodeIds, SimulatedReplica } from '../testdata/replica.ts';
@@ -47,6 +47,8 @@ class Simulation {
   #slow: SimulatedReplica | undefined;
   #underWay: Message[] = [];
   #clogged: Message[] = [];
+  /** What every storage holds, as each replica is told with time: whatever was cut off a log. */
+  #stored = logIndex(0);
   #bodies = 0;
   #contexts = 0;
 
@@ -121,7 +123,9 @@ class Simulation {
   }
 
   #tick(replica: SimulatedReplica): void {
-    if (replica !== this.#slow || this.#random.below(5) === 0) replica.node?.tick(0);
+    if (replica === this.#slow && this.#random.below(5) > 0) return;
+    for (const { id } of this.#replicas) replica.node?.storageDurable(id, this.#stored);
+    replica.node?.tick(0);
   }
 
   #write(replica: SimulatedReplica): void {
@@ -160,7 +164,9 @@ class Simulation {
     if (!this.#faults.cuts || replica.node === undefined || replica.writes.length > 0) return;
     const { baseIndex, commitIndex, durableIndex } = replica.node.status();
     const index = Math.min(commitIndex, durableIndex) - this.#random.below(4);
-    if (index > baseIndex) replica.cutTo(index);
+    if (index <= baseIndex) return;
+    if (index > this.#stored) this.#stored = logIndex(index);
+    replica.cutTo(index);
   }
 
   #crash(replica: SimulatedReplica): void {

@@ -40,15 +40,18 @@ export class Follower {
     this.#state.timer.heardLeader();
   }
 
-  onAppendRequest(request: AppendRequest): void {
+  /** Returns false when the request is corrupt: nothing changed, nobody is answered. */
+  onAppendRequest(request: AppendRequest): boolean {
     const outcome = appendEntries(this.#state.log, request);
     switch (outcome.kind) {
       case 'corrupt':
-        return;
+        return false;
       case 'rejected':
-        return answerAppend(this.#state, request.from, outcome);
+        answerAppend(this.#state, request.from, outcome);
+        return true;
       case 'matched':
-        return this.#accept(request.from, outcome.matchIndex);
+        this.#accept(request.from, outcome.matchIndex);
+        return true;
       default:
         return assertNever(outcome);
     }

@@ -9,9 +9,9 @@
  * 1. Build a `RaftNode` from what the disk holds: the hard state, the base of the log (LOG_START with
  *    the founding configuration, or NO_CONFIGURATION for a replica that waits to be admitted), the last
  *    entry's position, the spans of terms and the configurations that entries hold. All of it durable.
- * 2. Call `tick()` every `tickMs`, with the time of a monotonic clock; do not make up for ticks that
- *    were missed. Feed every message to `step()`, however late, doubled or out of order. Drain the inbox
- *    before a tick.
+ * 2. Call `tick()` every `tickMs`, with the time of a monotonic clock, never closer together than
+ *    `tickMs`: a lease of another replica rests on it. Do not make up for ticks that were missed. Feed
+ *    every message to `step()`, however late, doubled or out of order. Drain the inbox before a tick.
  * 3. After any call, while `hasReady()`, take `ready()` and carry out all of it, in this order:
  *    a. save `hardState`; when it is durable call `hardStatePersisted`
  *    b. put `install` in place of the whole log, behind that save; when it is durable call `persisted`
@@ -23,14 +23,15 @@
  *       them. Appends of a leader leave while its own disk still writes (thesis 10.2.1).
  *    e. take note of `commitIndex` and pass on `committed`
  *    f. answer `reads` once their index is applied, and fail `abandonedReads`
- *    g. read the entries that `loads` ask for, and the position before them (LOG_START before the
- *       first), and call `loaded`; when the log does not reach that position any more, do nothing
+ *    g. read the entries that `loads` ask for, and the position before them (the base's before
+ *       the first), and call `loaded`; when the log does not reach that position any more, do nothing
  *    h. connect to whoever is new in `configuration`
  *    Many calls may share one `ready()`: proposals of one turn become one append per follower.
  * 4. Tell `storageDurable` what the storages of members hold, on every replica: whoever leads needs it
  *    for the cut point (`status().cutPoint`), for changes of membership and for promotions.
- * 5. Cut the log only at or below a cut point that a leader has told, `cutLog` first, then the result
- *    made durable, then the files.
+ * 5. Cut the log only at or below a cut point that a leader has told, above the base (there is nothing
+ *    to do otherwise), and at or below `durableIndex` and a `commitIndex` already handed out: `cutLog`
+ *    first, then the result made durable, then the files.
  * 6. Never use an id again: it names one disk. A member that lost its disk comes back under another one.
  * 7. When a write or a load fails, stop the process. There is no way to tell the core.
  * 8. Never change a body, an entry or a message after it went in or came out: they are shared.

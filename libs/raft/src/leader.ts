@@ -45,7 +45,6 @@ export class Leader {
   #transfer: Transfer | undefined;
   #tick = 0;
   #tickedAtMs: number;
-  #heartbeatDue: number;
   /** Number of the newest heartbeats. */
   #round = 0;
 
@@ -59,7 +58,6 @@ export class Leader {
     this.#steering = new Steering(state, this.#tracker);
     this.#preference = new Preference(state, this.#tracker);
     this.#tickedAtMs = tickedAtMs;
-    this.#heartbeatDue = config.heartbeatTicks;
     this.#tracker.follow(membership.configuration, logIndex(log.last.index + 1), 0);
     log.appendNew(this.#term, EntryKind.opening, config.openingBody(this.#term));
   }
@@ -79,10 +77,7 @@ export class Leader {
       this.#steering.tick(this.#tick);
       this.#yield();
     }
-    if (this.#tick >= this.#heartbeatDue) {
-      this.#heartbeatDue = this.#tick + config.heartbeatTicks;
-      this.#sendHeartbeats();
-    }
+    if (this.#tick % config.heartbeatTicks === 0) this.#sendHeartbeats();
     return true;
   }
 
@@ -151,7 +146,7 @@ export class Leader {
 
   /** The commit index while nobody else can have been elected, at `nowMs`; else undefined. */
   leaseIndex(nowMs: number): LogIndex | undefined {
-    if (this.#transfer !== undefined || !this.#hasCommitted) return undefined;
+    if (this.#transfer !== undefined || !this.#steering.hasCommitted) return undefined;
     return this.#lease.isValidAt(nowMs) ? this.#state.log.commitIndex : undefined;
   }
 
@@ -219,7 +214,7 @@ export class Leader {
 
   inspect(): readonly unknown[] {
     const followers = [...this.#tracker.followers].map((progress) => progress.inspect());
-    return [this.#tick, this.#heartbeatDue, this.#round, this.#transfer, followers];
+    return [this.#tick, this.#round, this.#transfer, followers];
   }
 
   check(): void {
@@ -275,13 +270,8 @@ export class Leader {
     return this.#tracker.of(voter)?.confirmedRound ?? 0;
   }
 
-  get #hasCommitted(): boolean {
-    const { log } = this.#state;
-    return log.termAt(log.commitIndex) === this.#term;
-  }
-
   get #canStartReads(): boolean {
-    return this.#reads.canStart && this.#hasCommitted;
+    return this.#reads.canStart && this.#steering.hasCommitted;
   }
 
   #heard(follower: NodeId): Progress | undefined {

@@ -394,6 +394,15 @@ describe('durability before promises (§3.8, §10.2.1)', () => {
     expect(node.write()).toMatchObject([{ kind: 'vote-response', to: n2, granted: true, term: 1 }]);
   });
 
+  test('a vote that becomes durable while its voter asks for pre-votes is still granted', () => {
+    const node = unprotected();
+    node.isDiskHeld = true;
+    node.step(vote(node, 2, 1));
+    node.tick(2 * ELECTION_TICKS);
+    expect(node.node.status()).toMatchObject({ role: 'pre-candidate', term: 1 });
+    expect(node.write()).toMatchObject([{ kind: 'vote-response', to: n2, granted: true, term: 1 }]);
+  });
+
   test('a vote of an older term is not granted when that became durable late', () => {
     const node = unprotected();
     node.isDiskHeld = true;
@@ -474,12 +483,12 @@ describe('following (§3.5)', () => {
     expect(() => node.node.step(heartbeat(node, 2, 1, 2))).toThrow(InvariantError);
   });
 
-  test('a corrupt append is dropped without an answer', () => {
+  test('a corrupt append is dropped without an answer, and counted', () => {
     const node = new DrivenNode();
     const [entry] = logOf(1);
     const damaged = entry === undefined ? [] : [{ ...entry, body: Uint8Array.of(9) }];
     expect(node.step(node.append(2, 1, LOG_START, damaged))).toEqual([]);
-    expect(node.node.status().lastIndex).toBe(0);
+    expect(node.node.status()).toMatchObject({ lastIndex: 0, dropped: { malformed: 1 } });
   });
 
   test('a malformed append touches nothing, not even the term', () => {

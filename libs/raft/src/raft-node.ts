@@ -18,7 +18,7 @@ import type { Entry } from './entry.ts';
 import { HardStateCell } from './hard-state-cell.ts';
 import { RaftLog } from './log/raft-log.ts';
 import type { Change } from './membership/change.ts';
-import type { Configuration, ConfigurationAt, LogBase } from './membership/configuration.ts';
+import type { Configuration, LogBase } from './membership/configuration.ts';
 import { Membership } from './membership/membership.ts';
 import type { Message } from './message.ts';
 import { Outbox } from './outbox.ts';
@@ -142,8 +142,10 @@ export class RaftNode {
   }
 
   /**
-   * The log is about to be cut at its beginning, up to `position`, which is at or below the cut point
-   * of the group. Make the result durable before anything is deleted; `note` is the driver's own.
+   * The log is about to be cut at its beginning, up to `position`: at or below the cut point of the
+   * group, above the base (there is nothing to do otherwise), at or below `durableIndex` and a
+   * `commitIndex` that was handed out already. Make the result durable before anything is deleted;
+   * `note` is the driver's own.
    */
   cutLog(position: LogPosition, note: Uint8Array): LogBase {
     const base = this.#state.log.cut(position, note);
@@ -203,7 +205,7 @@ export class RaftNode {
       durableIndex: log.durableIndex,
       uncommittedBytes: log.unsettledBytes,
       configuration: membership.latest,
-      cutPoint: membership.cutPoint(log.commitIndex),
+      cutPoint: membership.cutPoint(log),
       transferringTo: this.#roles.leading?.transferringTo,
       dropped: this.#roles.dropped,
       progress: this.#roles.leading?.status() ?? [],
@@ -223,11 +225,6 @@ export class RaftNode {
   /** Term of an entry of the log; undefined when the log does not reach it. */
   termAt(index: LogIndex): Term | undefined {
     return this.#state.log.termAt(index);
-  }
-
-  /** The configuration at an index of the log, from its base on. */
-  configurationAt(index: LogIndex): ConfigurationAt {
-    return this.#state.log.configurations.at(index);
   }
 
   /** Entries in memory from `from` on: one, then as many more as fit; none when it is not there. */

@@ -54,6 +54,7 @@ export interface MemberStatus {
 
 /** Messages that were dropped since the start, by why. */
 export interface DroppedMessages {
+  /** Also appends whose entries are damaged, or hold a configuration that cannot be read. */
   readonly malformed: number;
   /** Not to this replica, or from itself. */
   readonly misaddressed: number;

@@ -174,10 +174,7 @@ export class Roles {
 
   #becomeFollower(term: Term, leader: NodeId | undefined): void {
     assert(term >= this.#term, 'a step back to an older term');
-    if (term > this.#term) {
-      this.#state.hardState.enterTerm(term);
-      this.#voter.forgetOwed();
-    }
+    if (term > this.#term) this.#state.hardState.enterTerm(term);
     this.#take(new Follower(this.#state, leader));
     this.#state.timer.reset();
   }
@@ -194,7 +191,6 @@ export class Roles {
   }
 
   #becomePreCandidate(): void {
-    this.#voter.forgetOwed();
     const candidate = new Candidate(this.#state, 'pre-candidate', false);
     this.#take(candidate);
     this.#state.timer.reset();
@@ -204,7 +200,6 @@ export class Roles {
   /** The self-vote counts, and is asked to be followed, once it is durable. */
   #becomeCandidate(forced: boolean): void {
     const { config, hardState, timer } = this.#state;
-    this.#voter.forgetOwed();
     hardState.enterTerm(asTerm(this.#term + 1));
     hardState.castVote(config.id);
     this.#take(new Candidate(this.#state, 'candidate', forced));
@@ -284,7 +279,7 @@ export class Roles {
     if (request.term < this.#term) {
       return answerLateAppend(this.#state, request.from, request.previousIndex);
     }
-    this.#follow(request).onAppendRequest(request);
+    if (!this.#follow(request).onAppendRequest(request)) this.#dropped.malformed++;
   }
 
   #onBaseRequest(request: BaseRequest): void {

@@ -4,14 +4,14 @@
  *
  * Invariant: a grant leaves when the vote is durable, and never after the term has moved on.
  */
-import type { NodeId } from '@kvstore/std';
+import type { NodeId, Term } from '@kvstore/std';
 import type { PreVoteRequest, VoteRequest } from './message.ts';
 import { addressTo, type ReplicaState } from './replica-state.ts';
 
 export class Voter {
   readonly #state: ReplicaState;
-  /** A granted vote whose response waits for the hard state. */
-  #owedGrant: NodeId | undefined;
+  /** A granted vote whose response waits for the hard state; void once the term has moved on. */
+  #owedGrant: { readonly to: NodeId; readonly term: Term } | undefined;
 
   constructor(state: ReplicaState) {
     this.#state = state;
@@ -36,7 +36,7 @@ export class Voter {
     hardState.castVote(request.from);
     timer.reset();
     if (hardState.isVoteDurable) this.answer(request.from, true);
-    else this.#owedGrant = request.from;
+    else this.#owedGrant = { to: request.from, term: hardState.term };
   }
 
   answer(to: NodeId, granted: boolean): void {
@@ -45,17 +45,15 @@ export class Voter {
 
   /** The vote of this term is durable. */
   sendOwed(): void {
-    if (this.#owedGrant !== undefined) this.answer(this.#owedGrant, true);
+    const { owed } = this;
     this.#owedGrant = undefined;
+    if (owed !== undefined) this.answer(owed, true);
   }
 
-  forgetOwed(): void {
-    this.#owedGrant = undefined;
-  }
-
-  /** Who is owed a grant. */
+  /** Who is owed a grant of this term. */
   get owed(): NodeId | undefined {
-    return this.#owedGrant;
+    const grant = this.#owedGrant;
+    return grant?.term === this.#state.hardState.term ? grant.to : undefined;
   }
 
   #couldVoteFor(

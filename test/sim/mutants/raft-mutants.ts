@@ -135,7 +135,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     edits: [
       inRaft(
         'leader',
-        'return this.#reads.canStart && this.#hasCommitted;',
+        'return this.#reads.canStart && this.#steering.hasCommitted;',
         'return this.#reads.canStart;',
       ),
     ],

@@ -6,6 +6,7 @@ import type { NodeId } from '@kvstore/std';
 import {
   isJoint,
   isValidConfiguration,
+  priorityOf,
   REMOVED_MAX,
   type Configuration,
   type Priority,
@@ -102,7 +103,20 @@ function next(before: Configuration, lists: Lists): Configuration | undefined {
     removed: [...before.removed, ...gone].slice(-REMOVED_MAX),
     priorities: prioritiesOf(lists),
   };
-  return voters.length > 0 && isValidConfiguration(after) ? after : undefined;
+  if (voters.length === 0 || isSameAs(before, after)) return undefined;
+  return isValidConfiguration(after) ? after : undefined;
+}
+
+/** `removed` needs no look: nobody joins it who leaves no other list. */
+function isSameAs(before: Configuration, after: Configuration): boolean {
+  const { voters, learners, joining, priorities } = after;
+  return (
+    isSame(voters, before.voters) &&
+    isSame(learners, before.learners) &&
+    isSame(joining, before.joining) &&
+    priorities.length === before.priorities.length &&
+    priorities.every(({ node, priority }) => priorityOf(before, node) === priority)
+  );
 }
 
 function prioritiesOf({ priorities }: Lists): Priority[] {

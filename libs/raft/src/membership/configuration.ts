@@ -28,7 +28,7 @@ export interface Configuration {
   readonly priorities: readonly Priority[];
 }
 
-/** A configuration and the index of the entry that holds it; 0 for the one a log begins with. */
+/** A configuration and the index of the entry that holds it; the base's for the one a log begins with. */
 export interface ConfigurationAt {
   readonly index: LogIndex;
   readonly configuration: Configuration;
@@ -56,6 +56,8 @@ export interface ConfigurationCodec {
 export const MEMBERS_MAX = 64;
 /** Ids of removed members that are remembered, newest last. */
 export const REMOVED_MAX = 256;
+/** Codecs have 32 bits for a priority. */
+const PRIORITY_MAX = 0xffff_ffff;
 
 /** Of a replica that waits to be admitted. */
 export const NO_CONFIGURATION: Configuration = configurationOf([]);
@@ -98,5 +100,5 @@ export function isValidConfiguration(configuration: Configuration): boolean {
     if (!list.every(isNodeId) || new Set(list).size !== list.length) return false;
   }
   if (current.some((node) => removed.includes(node))) return false;
-  return priorities.every(({ priority }) => isCount(priority));
+  return priorities.every(({ priority }) => isCount(priority) && priority <= PRIORITY_MAX);
 }

@@ -5,13 +5,25 @@
  * Invariants
  *   1. the newest configuration of the log is in force, committed or not (thesis 4.1)
  *   2. nothing that a member sends counts once its removal is committed here
- *   3. the cut point never goes down and is at or below what a majority of storages holds durably, of
- *      the voters of every configuration in force
+ *   3. the cut point never goes down, is never below the base of the log, and above the base is at or
+ *      below what a majority of storages holds durably, of the voters of every configuration in force
  */
 import { logIndex, type LogIndex, type NodeId } from '@kvstore/std';
 import { JointQuorum } from '../quorum/joint.ts';
 import type { ConfigurationLog } from './configuration-log.ts';
-import { replicasOf, votesIn, type Configuration, type ConfigurationAt } from './configuration.ts';
+import {
+  replicasOf,
+  votesIn,
+  type Configuration,
+  type ConfigurationAt,
+  type LogBase,
+} from './configuration.ts';
+
+/** What the cut point depends on of a log. */
+interface Cuttable {
+  readonly base: LogBase;
+  readonly commitIndex: LogIndex;
+}
 
 export class Membership {
   readonly #configurations: ConfigurationLog;
@@ -77,16 +89,19 @@ export class Membership {
     return this.#storages.get(node) ?? logIndex(0);
   }
 
-  /** Nothing above may be cut off anybody's log. */
-  cutPoint(commitIndex: LogIndex): LogIndex {
+  /**
+   * Nothing above may be cut off anybody's log. The base was at or below an earlier cut point, which
+   * nothing else remembers after a restart.
+   */
+  cutPoint({ base, commitIndex }: Cuttable): LogIndex {
     const held = Math.min(commitIndex, this.#heldBy(this.quorum));
-    if (held > this.#cutPoint) this.#cutPoint = logIndex(held);
+    this.#cutPoint = logIndex(Math.max(this.#cutPoint, base.position.index, held));
     return this.#cutPoint;
   }
 
   /** Would a quorum of storages hold the cut point if `next` were in force? */
-  holdsCutPoint(next: Configuration, commitIndex: LogIndex): boolean {
-    return this.#heldBy(quorumFor(next)) >= this.cutPoint(commitIndex);
+  holdsCutPoint(next: Configuration, log: Cuttable): boolean {
+    return this.#heldBy(quorumFor(next)) >= this.cutPoint(log);
   }
 
   #heldBy(quorum: JointQuorum): number {

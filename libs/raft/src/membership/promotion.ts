@@ -1,5 +1,5 @@
 /**
- * When a joining learner is ready to vote: pure judgement, once per tick of the leader.
+ * When a joining learner is ready to vote: judgement, once per tick of the leader.
  *
  * Its log has caught up when a round was short (thesis 4.2.1): everything the leader had when the
  * round began was acknowledged within one election timeout. Its storage has when it holds the cut
@@ -48,6 +48,6 @@ export class Promotion {
 
   #hasStorage(node: NodeId): boolean {
     const { membership, log } = this.#state;
-    return membership.storageOf(node) >= membership.cutPoint(log.commitIndex);
+    return membership.storageOf(node) >= membership.cutPoint(log);
   }
 }

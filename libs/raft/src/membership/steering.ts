@@ -45,12 +45,13 @@ export class Steering {
   onCommit(): void {
     const { membership, log } = this.#state;
     const { index, configuration } = membership.latest;
-    if (isJoint(configuration) && index <= log.commitIndex && this.#hasCommitted) {
+    if (isJoint(configuration) && index <= log.commitIndex && this.hasCommitted) {
       this.#append(left(configuration));
     }
   }
 
-  get #hasCommitted(): boolean {
+  /** An entry of the leader's own term: only then does it know what is committed. */
+  get hasCommitted(): boolean {
     const { log } = this.#state;
     return log.termAt(log.commitIndex) === this.#term;
   }
@@ -58,13 +59,13 @@ export class Steering {
   #propose(next: Configuration | undefined): ChangeProposed {
     const { membership, log } = this.#state;
     const { index, configuration } = membership.latest;
-    if (!this.#hasCommitted) return { kind: 'refused', reason: 'not-ready' };
+    if (!this.hasCommitted) return { kind: 'refused', reason: 'not-ready' };
     if (index > log.commitIndex || isJoint(configuration)) {
       return { kind: 'refused', reason: 'pending' };
     }
     if (next === undefined) return { kind: 'refused', reason: 'invalid' };
     const halves = isJoint(next) ? [next, left(next)] : [next];
-    if (!halves.every((half) => membership.holdsCutPoint(half, log.commitIndex))) {
+    if (!halves.every((half) => membership.holdsCutPoint(half, log))) {
       return { kind: 'refused', reason: 'storages-behind' };
     }
     return { kind: 'appended', ...this.#append(next) };

@@ -9,7 +9,7 @@
  *   1. match < next; match never goes down within a leadership
  *   2. in probe, at most one append is in flight until an answer or a heartbeat response
  *   3. bytes in flight are at most `inflightBytesMax`, but for one entry above `appendBytesMax`
- * All transitions happen here; the leadership only asks and reports.
+ * All transitions happen here; the leader only asks and reports.
  */
 import { assert, logIndex, type LogIndex, type LogPosition, type NodeId } from '@kvstore/std';
 import { entryBytes, positionOf, type Entry } from '../entry.ts';
@@ -37,10 +37,6 @@ export class Progress {
     this.#inflights = new Inflights(limits);
   }
 
-  get state(): 'probe' | 'replicate' | 'loading' {
-    return this.#loadingFrom === undefined ? this.#mode : 'loading';
-  }
-
   get matchIndex(): LogIndex {
     return this.#matchIndex;
   }
@@ -52,10 +48,6 @@ export class Progress {
   /** The position before `next`, when an append told it. */
   get previous(): LogPosition | undefined {
     return this.#previous;
-  }
-
-  get inflightBytes(): number {
-    return this.#inflights.bytes;
   }
 
   /** The newest round of heartbeats that this follower answered. */
