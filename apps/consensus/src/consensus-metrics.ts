@@ -54,4 +54,14 @@ export function observeConsensus(
     () => counters.resignations,
   );
   counter('pulls_served', 'Pulls answered for storages.', () => counters.pullsServed);
+  metrics.observe(
+    'counter',
+    'kvstore_raft_messages_dropped_total',
+    'Raft messages that the core did not take.',
+    () =>
+      Object.entries<number>({ ...sequencer.dropped }).map(([reason, value]) => ({
+        labels: { ...labels, reason },
+        value,
+      })),
+  );
 }

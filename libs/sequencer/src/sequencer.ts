@@ -50,6 +50,7 @@ import {
 import {
   type Change,
   type ChangeProposed,
+  type DroppedMessages,
   type Entry,
   type Message,
   type RaftNode,
@@ -123,7 +124,6 @@ export class Sequencer {
   #ticks = 0;
   #soft: SoftState;
   #commitIndex: LogIndex = logIndex(0);
-  #cutPoint: LogIndex = logIndex(0);
   #lastClockEntry: LogIndex = logIndex(0);
   #lastClockEntryAtMs = 0;
   #nextRead = 1;
@@ -166,6 +166,11 @@ export class Sequencer {
 
   get frames(): FrameCodec {
     return this.#frames;
+  }
+
+  /** Raft messages that the core did not take, by why. */
+  get dropped(): DroppedMessages {
+    return this.#raft.status().dropped;
   }
 
   /**
@@ -404,13 +409,11 @@ export class Sequencer {
     const chain = this.#raft.chainAt(this.#commitIndex);
     if (chain === undefined) return;
     this.#markPace.published(this.#commitIndex);
-    const durable = this.#storages.medianDurable();
-    if (durable > this.#cutPoint) this.#cutPoint = durable;
     const body = encodeMark({
       clusterTag: this.#clusterTag,
       commitIndex: this.#commitIndex,
       chain,
-      cutPoint: this.#cutPoint,
+      cutPoint: this.#raft.status().cutPoint,
       epoch: this.#headers.epoch,
     });
     this.#publish('control', this.#subjects.mark, FrameKind.mark, body);
@@ -573,8 +576,10 @@ export class Sequencer {
     const received = this.#frames.receive(message.payload, FrameKind.beacon, decodeBeacon);
     const node = received?.frame.sender.name;
     if (received === undefined || node === undefined || !isNodeId(node)) return;
+    const { healthy, durable } = received.body;
     this.#storages.hear(node, received.body, this.#options.clock.monotonicMs());
-    this.#raft.storageDurable(node, received.body.durable);
+    // What a storage holds that does not serve may be of another cluster, and counts for nothing.
+    this.#raft.storageDurable(node, healthy ? durable : logIndex(0));
   }
 
   #onRaft(message: BusMessage): void {

@@ -37,26 +37,12 @@ describe('what the storages say', () => {
     expect(storages.expiry(logTimeMs(100), logIndex(5), 5_000)).toBe('unheard');
   });
 
-  test('the cut point is what a majority holds durably, and nothing before one was heard', () => {
-    const storages = new Storages(nodes);
-    storages.hear(nodes[0]!, beacon(9, undefined, { durable: logIndex(8) }), 0);
-    expect(storages.medianDurable()).toBe(0);
-    storages.hear(nodes[2]!, beacon(9, undefined, { durable: logIndex(3) }), 0);
-    expect(storages.medianDurable()).toBe(3);
-    storages.hear(nodes[1]!, beacon(9, undefined, { durable: logIndex(7) }), 0);
-    expect(storages.medianDurable()).toBe(7);
-  });
-
-  test('what a storage holds that does not serve counts for nothing', () => {
+  test('what a storage has applied that does not serve counts for nothing', () => {
     const storages = new Storages(nodes);
     for (const node of nodes) {
-      storages.hear(
-        node,
-        beacon(9, undefined, { durable: logIndex(8), healthy: node === nodes[0] }),
-        0,
-      );
+      storages.hear(node, beacon(9, undefined, { healthy: node === nodes[0] }), 0);
     }
-    expect([storages.medianApplied(), storages.medianDurable()]).toEqual([undefined, 0]);
+    expect(storages.medianApplied()).toBeUndefined();
   });
 
   test('one wrong wall clock moves the majority’s time nowhere', () => {

@@ -1,8 +1,8 @@
 /**
  * What the storages of the voters last said in their beacons, as the leader uses it: when the next
- * clock entry is due, whether they fall so far behind that proposals must wait, what a majority of
- * them has on disk; and what time it is for a majority of the nodes, of which each is told by both
- * its processes.
+ * clock entry is due, whether they fall so far behind that proposals must wait; and what time it is
+ * for a majority of the nodes, of which each is told by both its processes. What they hold on disk
+ * goes to the core, which knows the quorums.
  */
 import type { Beacon } from '@kvstore/contract';
 import { logIndex, type LogIndex, type LogTimeMs, type NodeId } from '@kvstore/std';
@@ -38,11 +38,6 @@ export class Storages {
   medianApplied(): LogIndex | undefined {
     const reached = this.#reachedByMajority(this.#values((beacon) => beacon.applied));
     return reached === undefined ? undefined : logIndex(reached);
-  }
-
-  /** The cut point: what the manifests of a majority hold durably; 0 until a majority was heard. */
-  medianDurable(): LogIndex {
-    return logIndex(this.#reachedByMajority(this.#values((beacon) => beacon.durable)) ?? 0);
   }
 
   /**

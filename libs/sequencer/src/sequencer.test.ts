@@ -1,0 +1,105 @@
+/** A sequencer alone, as the only voter, over the memory bus: what it makes of the beacons of storages. */
+import { MemoryBus } from '@kvstore/bus';
+import {
+  type Beacon,
+  decodeMark,
+  encodeBeacon,
+  FrameCodec,
+  FrameKind,
+  type Mark,
+  SenderRole,
+  Subjects,
+} from '@kvstore/contract';
+import { chain, logIndex, nodeId, SeededRandom, term } from '@kvstore/std';
+import {
+  eventually,
+  MemoryHardState,
+  MemoryLogStore,
+  realClock,
+  realTimers,
+} from '@kvstore/testing';
+import { Sequencer } from './sequencer.ts';
+
+const node = nodeId('node-1');
+const identity = { cluster: 'test', group: 'g0', secret: new Uint8Array(32).fill(7) };
+const subjects = new Subjects(identity.cluster, identity.group);
+
+describe('the cut point of marks', () => {
+  const bus = new MemoryBus();
+  const storage = new FrameCodec({
+    ...identity,
+    sender: { role: SenderRole.storage, name: node, incarnation: 1 },
+  });
+  const marks: Mark[] = [];
+  const failures: unknown[] = [];
+  const sequencer = new Sequencer({
+    ...identity,
+    node,
+    incarnation: 1,
+    voters: [node],
+    lanes: { data: bus, control: bus },
+    log: new MemoryLogStore(),
+    hardStates: new MemoryHardState(),
+    clock: realClock,
+    timers: realTimers,
+    random: new SeededRandom(1),
+    config: { tickMs: 5 },
+    onFatal: (error) => failures.push(error),
+  });
+
+  beforeAll(async () => {
+    bus.subscribe(subjects.mark, ({ payload }) => {
+      const mark = storage.receive(payload, FrameKind.mark, decodeMark)?.body;
+      if (mark !== undefined) marks.push(mark);
+    });
+    await sequencer.start('7e57c1a5-0000-4000-8000-000000000000');
+    await eventually('the first mark', () => marks.length > 0);
+  });
+
+  afterAll(async () => {
+    await sequencer.stop();
+    await bus.close();
+    expect(failures).toEqual([]);
+  });
+
+  function tell(beacon: Pick<Beacon, 'durable' | 'healthy'>): void {
+    const body = encodeBeacon({
+      ...beacon,
+      applied: beacon.durable,
+      chain: chain(0),
+      nextDue: undefined,
+      wallMs: realClock.wallMs(),
+    });
+    bus.publish(subjects.beacon, storage.seal(FrameKind.beacon, term(0), body));
+  }
+
+  /** Of the first mark of an entry that is committed after everything told so far. */
+  async function nextCutPoint(): Promise<number> {
+    const { lastIndex } = sequencer.status();
+    sequencer.archive.beginEpoch();
+    const isLater = ({ commitIndex }: Mark): boolean => commitIndex > lastIndex;
+    await eventually('a mark of what came later', () => marks.some(isLater));
+    return marks.find(isLater)?.cutPoint ?? Number.NaN;
+  }
+
+  test('is not moved by a storage that does not serve: it may be of another cluster', async () => {
+    tell({ durable: logIndex(1), healthy: false });
+    expect(await nextCutPoint()).toBe(0);
+    tell({ durable: logIndex(0), healthy: true });
+    await nextCutPoint();
+    expect(sequencer.changeMembers([{ kind: 'set-priority', node, priority: 1 }])).toMatchObject({
+      kind: 'appended',
+    });
+  });
+
+  test('is what the storages of a majority hold, and never above what is committed', async () => {
+    tell({ durable: logIndex(1), healthy: true });
+    expect(await nextCutPoint()).toBe(1);
+    tell({ durable: logIndex(1_000_000), healthy: true });
+    await nextCutPoint();
+    const { cutPoint, commitIndex } = marks.at(-1) as Mark;
+    expect(cutPoint).toBeLessThanOrEqual(commitIndex);
+    tell({ durable: logIndex(0), healthy: true });
+    expect(await nextCutPoint()).toBeGreaterThanOrEqual(cutPoint);
+  });
+});
