@@ -15,6 +15,7 @@ export const SURVIVORS: Readonly<Record<string, string>> = {
   M12: 'needs a follower with a stale suffix that gets only a part of what replaces it',
   M13: 'needs a deposed leader that still has clients while another one commits',
   M15: 'needs a deposed leader that still has clients while another one commits',
+  M35: 'needs an append that is written in two groups, and a crash between them',
 };
 
 export const NOT_YET: Readonly<Record<string, string>> = {
