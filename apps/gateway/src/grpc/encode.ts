@@ -1,12 +1,8 @@
 /** Results of `KvApi` into gRPC messages. Field numbers are those of `proto/kvstore/v1/kvstore.proto`. */
 import type { LogTimeMs } from '@kvstore/std';
 import type { DeleteDone, Found, PutDone } from '../kv/kv-api.ts';
+import type { KeyName } from './messages.ts';
 import { ProtoWriter } from './proto-writer.ts';
-
-interface KeyName {
-  readonly namespace: string;
-  readonly key: Uint8Array;
-}
 
 interface Times {
   readonly createdAt: LogTimeMs;

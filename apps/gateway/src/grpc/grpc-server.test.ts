@@ -104,7 +104,9 @@ test('a status tells reason, request id, further members and when to retry', asy
     metadata: { request_id: 'my-1', queued: '9' },
   });
   const bytes = error.metadata.get('grpc-status-details-bin')[0] as Buffer;
-  expect(bytes.includes('google.rpc.RetryInfo')).toBe(true);
+  // RetryInfo { retry_delay { seconds: 1, nanos: 500,000,000 } } as the value of its Any.
+  const delay = Buffer.from('120a0a0808011080cab5ee01', 'hex');
+  expect(bytes.includes(Buffer.concat([Buffer.from('google.rpc.RetryInfo'), delay]))).toBe(true);
 });
 
 test('health follows readiness', async () => {

@@ -1,5 +1,6 @@
 /** Our codec beside proto-loader's, over the same contract. */
 import fc from 'fast-check';
+import { Limits } from '@kvstore/contract';
 import { logTimeMs, revision, DecodeError } from '@kvstore/std';
 import { encodeDeleted, encodeFound, encodePut } from './encode.ts';
 import { ConsistencyNumber, readDelete, readEmpty, readGet, readPut } from './messages.ts';
@@ -161,7 +162,7 @@ test('what is answered is what clients read', () => {
 
 const readers = { Put: readPut, Get: readGet, Delete: readDelete, Status: readEmpty };
 
-test('bytes at random are a message or a DecodeError, as other decoders see it', () => {
+test('bytes at random are a message or a DecodeError', () => {
   fc.assert(
     fc.property(fc.constantFrom(...Object.values(readers)), fc.uint8Array(), (read, bytes) => {
       try {
@@ -221,6 +222,35 @@ test('unknown fields, groups and wrong wire types are skipped, and lists may be 
 test('a nested message that comes twice is merged', () => {
   const twice = Buffer.from('3a0208013a021005', 'hex');
   expect(readPut(twice).conditions).toMatchObject({ exists: true, version: 5 });
+});
+
+test('a nested message that comes a million times is still one, and its lists are not copied', () => {
+  const lists = '3a0a'.concat('1a03010203', '2203040506');
+  const bytes = Buffer.concat([Buffer.from(lists, 'hex'), Buffer.alloc(2_000_000, '3a00', 'hex')]);
+  expect(readPut(bytes).conditions).toEqual({
+    ...{ exists: undefined, version: undefined },
+    ...{ mod_revision_in: [1, 2, 3], mod_revision_not_in: [4, 5, 6] },
+  });
+});
+
+test('more revisions or tags than a request can name are told, and a flood of them is no message', () => {
+  const put = (revisions: number, tags: number): ReturnType<typeof readPut> =>
+    readPut(
+      request('Put', {
+        conditions: { mod_revision_in: new Array(revisions).fill(7) },
+        tags: Object.fromEntries(Array.from({ length: tags }, (_, i) => [`t${i}`, 'v'])),
+      }),
+    );
+  const read = put(Limits.conditionRevisionsMax + 1, Limits.tagsMax + 1);
+  expect(read.conditions?.mod_revision_in).toHaveLength(Limits.conditionRevisionsMax + 1);
+  expect(read.tags?.size).toBe(Limits.tagsMax + 1);
+  expect(() => put(5_000, 0)).toThrow('too many revisions');
+  expect(() => put(0, 2_000)).toThrow('too many tags');
+  const unpacked = Buffer.concat([
+    Buffer.from('22904e', 'hex'),
+    Buffer.alloc(10_000, '2001', 'hex'),
+  ]);
+  expect(() => readDelete(unpacked)).toThrow('too many revisions');
 });
 
 test('64-bit numbers at their ends', () => {

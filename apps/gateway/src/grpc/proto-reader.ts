@@ -24,15 +24,14 @@ const TAG_MAX = 0xffff_ffff;
 
 export class ProtoReader {
   readonly #bytes: Buffer;
-  #at: number;
+  #at = 0;
   readonly #end: number;
   #field = 0;
   #wireType = 0;
 
-  constructor(bytes: Buffer, start = 0, end = bytes.length) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#at = start;
-    this.#end = end;
+    this.#end = bytes.length;
   }
 
   get done(): boolean {

@@ -8,9 +8,7 @@ import { assert } from '@kvstore/std';
 
 const PROTO_ROOT = new URL('../../../../proto', import.meta.url);
 const PROTO_FILE = 'kvstore/v1/kvstore.proto';
-const SERVICE = 'kvstore.v1.KVStore';
-
-export const SERVICE_NAME = SERVICE;
+export const SERVICE_NAME = 'kvstore.v1.KVStore';
 
 export function loadProto(): {
   readonly package: PackageDefinition;
@@ -23,7 +21,7 @@ export function loadProto(): {
     enums: String,
     defaults: true,
   });
-  const service = definition[SERVICE] as ServiceDefinition | undefined;
-  assert(service !== undefined, `${PROTO_FILE} has no service ${SERVICE}`);
+  const service = definition[SERVICE_NAME] as ServiceDefinition | undefined;
+  assert(service !== undefined, `${PROTO_FILE} has no service ${SERVICE_NAME}`);
   return { package: definition, service };
 }
