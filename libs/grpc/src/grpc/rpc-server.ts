@@ -42,10 +42,6 @@ export class RpcServer implements RequestHandler<CallHead<Method>> {
     this.#http2 = new Http2Server(this, options.limits);
   }
 
-  get connectionCount(): number {
-    return this.#http2.connectionCount;
-  }
-
   unary(path: string, handler: UnaryHandler): void {
     this.#register(path, { kind: 'unary', handler });
   }

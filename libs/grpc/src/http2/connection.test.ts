@@ -386,9 +386,14 @@ describe('floods end with ENHANCE_YOUR_CALM', () => {
   const rapidResets = Array.from({ length: 3_000 }, (_, i) =>
     Buffer.concat([headers(2 * i + 1), frame(FrameType.rstStream, 0, 2 * i + 1, uint32(8))]),
   );
+  const provokedResets = Array.from({ length: 3_000 }, (_, i) =>
+    Buffer.concat([headers(2 * i + 1), frame(FrameType.windowUpdate, 0, 2 * i + 1, uint32(0))]),
+  );
   const repeat = (bytes: Buffer): readonly Buffer[] => Array.from({ length: 1_500 }, () => bytes);
+  const answeredEarly = headers(1, { ...REQUEST, ':path': '/no/such' });
   test.each([
     ['rapid reset', rapidResets],
+    ['resets that errors of the peer provoke', provokedResets],
     ['SETTINGS', repeat(settings())],
     ['PING', repeat(frame(FrameType.ping, 0, 0, EIGHT))],
     ['empty DATA', [headers(1), ...repeat(frame(FrameType.data, 0, 1))]],
@@ -396,6 +401,9 @@ describe('floods end with ENHANCE_YOUR_CALM', () => {
     ['unknown frames', repeat(frame(0x77, 0, 0))],
     ['malformed requests', Array.from({ length: 1_500 }, (_, i) => headers(2 * i + 1, { a: 'b' }))],
     ['DATA of a closed stream', [headers(1), message(1, BODY), ...repeat(message(1, BODY))]],
+    ['empty DATA behind an early answer', [answeredEarly, ...repeat(frame(FrameType.data, 1, 1))]],
+    ['HEADERS behind an early answer', [answeredEarly, ...repeat(headers(1, { a: 'b' }, 5))]],
+    ['GOAWAY', repeat(frame(FrameType.goaway, 0, 0, EIGHT))],
   ])('%s', async (_what, frames) => {
     const peer = client().greet();
     peer.send(...frames);

@@ -7,7 +7,8 @@
  *   1. `#streams` holds the open streams; ids only grow, a closed one never comes back
  *   2. streams that are open, and streams in work, are at most `streamsMax`
  * A connection error is thrown (`ConnectionError`, `HpackError`) and ends in GOAWAY; a stream error is
- * RST_STREAM at once. A frame that is useful costs nothing, any other is paid from a budget.
+ * RST_STREAM at once. A frame that is useful costs nothing, any other is paid from a budget, and so is
+ * every reset that the peer provokes.
  */
 import { encodeHeaders } from '../hpack/header-encoder.ts';
 import type { HeaderField } from '../hpack/static-table.ts';
@@ -29,7 +30,7 @@ export interface RequestHandler<Request> {
   open(stream: Http2Stream, request: Request): StreamReceiver;
 }
 
-/** Another turn of the same budget: each stream pays for that many idle frames. */
+/** Each stream gives this many idle frames back to the budget. */
 const IDLE_FRAMES_PER_STREAM = 2;
 const TOO_LARGE = encodeHeaders([{ name: ':status', value: '431' }]);
 
@@ -131,7 +132,7 @@ export class Http2Connection<Request = unknown> implements SenderHost {
       case FrameType.goaway:
         if (id !== 0) throw protocolError('GOAWAY of a stream');
         if (end - start < 8) throw frameSizeError('GOAWAY');
-        return;
+        return this.#payIdle();
       case FrameType.pushPromise:
         throw protocolError('PUSH_PROMISE of a client');
       case FrameType.priority:
@@ -157,14 +158,8 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     this.#working--;
   }
 
-  resetStream(stream: Http2Stream, code: ErrorCode): void {
-    if (stream.remoteOpen) this.#closed.add(stream.id);
-    this.#writeReset(stream.id, code);
-    this.#drop(stream);
-  }
-
-  /** The socket can take more. */
-  drained(): void {
+  /** Windows have moved, or the socket can take more. */
+  pump(): void {
     this.#sender.pump();
   }
 
@@ -183,10 +178,10 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     const beforeMs = this.nowMs - this.#limits.stalledMsMax;
     for (const stream of this.#streams.values()) {
       const waits = stream.remoteOpen && stream.receiver?.endsSoon === true;
-      if (waits && stream.arrivedMs < beforeMs) this.resetStream(stream, ErrorCode.cancel);
+      if (waits && stream.arrivedMs < beforeMs) this.#resetStream(stream, ErrorCode.cancel);
     }
     for (const stream of this.#sender.stalled(beforeMs)) {
-      this.resetStream(stream, ErrorCode.cancel);
+      this.#resetStream(stream, ErrorCode.cancel);
     }
   }
 
@@ -198,11 +193,13 @@ export class Http2Connection<Request = unknown> implements SenderHost {
       to = end - paddingOf(bytes, start, end);
       from = start + 1;
     }
-    if (stream === undefined || !stream.remoteOpen) return this.#afterEnd(id, stream);
+    if (stream === undefined || !stream.remoteOpen) return this.#afterEnd(id, stream, from < to);
     stream.receiveWindow -= end - start;
-    if (stream.receiveWindow < 0) return this.resetStream(stream, ErrorCode.flowControlError);
+    if (stream.receiveWindow < 0) return this.#streamError(stream, ErrorCode.flowControlError);
     stream.receivedBytes += to - from;
     const last = (flags & Flag.endStream) !== 0;
+    // Why first: a receiver that refuses these bytes has nothing left to reset.
+    if (last) stream.remoteOpen = false;
     if (from < to) stream.receiver?.data(bytes, from, to);
     else if (!last) this.#payIdle();
     if (last) this.#remoteEnded(stream);
@@ -214,7 +211,7 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     if (!stream.alive) return;
     const { contentLength, receivedBytes } = stream;
     if (contentLength !== undefined && contentLength !== receivedBytes) {
-      return this.resetStream(stream, ErrorCode.protocolError);
+      return this.#streamError(stream, ErrorCode.protocolError);
     }
     stream.receiver?.end();
   }
@@ -248,7 +245,8 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     if (id > this.#lastId) {
       this.#lastId = id;
       const head = this.#heads.decode(bytes, start, end);
-      return id > this.#idMax ? undefined : this.#request(id, last, head);
+      if (id > this.#idMax) return this.#refuse(id, last, ErrorCode.refusedStream);
+      return this.#request(id, last, head);
     }
     const good = this.#heads.decodeTrailers(bytes, start, end);
     const stream = this.#streams.get(id);
@@ -256,10 +254,10 @@ export class Http2Connection<Request = unknown> implements SenderHost {
       if (stream === undefined && !this.#closed.has(id)) {
         throw new ConnectionError(ErrorCode.streamClosed, 'HEADERS of a closed stream');
       }
-      return this.#afterEnd(id, stream);
+      return this.#afterEnd(id, stream, false);
     }
     if (good && last) this.#remoteEnded(stream);
-    else this.resetStream(stream, ErrorCode.protocolError);
+    else this.#streamError(stream, ErrorCode.protocolError);
   }
 
   #request(id: number, last: boolean, head: Head<Request>): void {
@@ -268,8 +266,9 @@ export class Http2Connection<Request = unknown> implements SenderHost {
       this.#output.frame(FrameType.headers, Flag.endHeaders | Flag.endStream, id, TOO_LARGE);
       return last ? this.#payIdle() : this.#refuse(id, last, ErrorCode.noError);
     }
-    const { streamsMax, streamWindowBytes } = this.#limits;
-    if (this.#streams.size >= streamsMax || this.#working >= streamsMax) {
+    const { streamsMax, streamWindowBytes, queuedBytesMax } = this.#limits;
+    const full = this.#streams.size >= streamsMax || this.#working >= streamsMax;
+    if (full || this.#sender.queuedBytes > queuedBytesMax) {
       return this.#refuse(id, last, ErrorCode.refusedStream);
     }
     const { initialWindow } = this.#peer;
@@ -304,9 +303,9 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     }
     const stream = this.#existing(id, 'WINDOW_UPDATE');
     if (stream === undefined) return;
-    if (increment === 0) return this.resetStream(stream, ErrorCode.protocolError);
+    if (increment === 0) return this.#streamError(stream, ErrorCode.protocolError);
     if (!this.#sender.widenStream(stream, increment)) {
-      this.resetStream(stream, ErrorCode.flowControlError);
+      this.#streamError(stream, ErrorCode.flowControlError);
     }
   }
 
@@ -314,7 +313,7 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     if (end - start !== 4) throw frameSizeError('RST_STREAM');
     const stream = this.#existing(id, 'RST_STREAM');
     if (stream === undefined) return this.#payIdle();
-    this.#pay(this.#resets, 'streams that are reset');
+    this.#payReset();
     this.#drop(stream);
   }
 
@@ -360,12 +359,12 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     return stream;
   }
 
-  /** DATA or HEADERS behind the end of the peer's side. */
-  #afterEnd(id: number, stream: Http2Stream | undefined): void {
-    if (stream !== undefined) return this.resetStream(stream, ErrorCode.streamClosed);
-    if (this.#closed.has(id)) return;
-    this.#payIdle();
-    this.#writeReset(id, ErrorCode.streamClosed);
+  /** DATA or HEADERS behind the end; of a body that was under way when this side ended, bytes are free. */
+  #afterEnd(id: number, stream: Http2Stream | undefined, hasBytes: boolean): void {
+    if (stream !== undefined) return this.#streamError(stream, ErrorCode.streamClosed);
+    const endedHere = this.#closed.has(id);
+    if (!endedHere || !hasBytes) this.#payIdle();
+    if (!endedHere) this.#writeReset(id, ErrorCode.streamClosed);
   }
 
   /** Bytes are consumed when they come: what is held of them, `BufferBudget` bounds. */
@@ -387,6 +386,18 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     stream.receiveWindow = size;
   }
 
+  /** An error of the peer. */
+  #streamError(stream: Http2Stream, code: ErrorCode): void {
+    this.#payReset();
+    this.#resetStream(stream, code);
+  }
+
+  #resetStream(stream: Http2Stream, code: ErrorCode): void {
+    if (stream.remoteOpen) this.#closed.add(stream.id);
+    this.#writeReset(stream.id, code);
+    this.#drop(stream);
+  }
+
   #drop(stream: Http2Stream): void {
     this.#sender.forget(stream);
     this.#close(stream);
@@ -398,6 +409,10 @@ export class Http2Connection<Request = unknown> implements SenderHost {
     this.#streams.delete(stream.id);
     if (this.#recent === stream) this.#recent = undefined;
     this.idleSinceMs = this.nowMs;
+  }
+
+  #payReset(): void {
+    this.#pay(this.#resets, 'streams that are reset');
   }
 
   #payIdle(): void {

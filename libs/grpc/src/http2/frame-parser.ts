@@ -37,10 +37,6 @@ export class FrameParser {
     this.#sink = sink;
   }
 
-  get prefaceDone(): boolean {
-    return this.#prefaceSeen === PREFACE.length;
-  }
-
   /** Ignores what comes from now on, also the rest of the chunk that is being parsed. */
   stop(): void {
     this.#stopped = true;
@@ -49,7 +45,7 @@ export class FrameParser {
   /** Throws `ConnectionError`. */
   push(chunk: Buffer): void {
     if (this.#stopped) return;
-    let at = this.prefaceDone ? 0 : this.#preface(chunk);
+    let at = this.#prefaceSeen === PREFACE.length ? 0 : this.#preface(chunk);
     if (this.#held > 0) at = this.#complete(chunk, at);
     while (!this.#stopped) {
       const rest = chunk.length - at;

@@ -19,18 +19,14 @@ export class Http2Server implements SessionOwner {
   /** Only while there are connections: an idle server sleeps. */
   #ticker: NodeJS.Timeout | undefined;
   #toFlush: Http2Session[] = [];
-  #onEmpty: (() => void) | undefined;
+  /** Of each `close`. */
+  readonly #onEmpty: (() => void)[] = [];
   #closing = false;
 
   constructor(handler: RequestHandler<unknown>, limits: Partial<Http2Limits> = {}) {
     this.#handler = handler;
     this.#limits = { ...HTTP2_LIMITS, ...limits };
     this.#server = createServer({ noDelay: true }, (socket) => this.accept(socket));
-    this.#server.maxConnections = this.#limits.connectionsMax;
-  }
-
-  get connectionCount(): number {
-    return this.#sessions.size;
   }
 
   /** Resolves with the port; rejects with the system's error. */
@@ -62,7 +58,7 @@ export class Http2Server implements SessionOwner {
     if (this.#sessions.size > 0) {
       const cut = setTimeout(() => this.#cut(), graceMs);
       await new Promise<void>((resolve) => {
-        this.#onEmpty = resolve;
+        this.#onEmpty.push(resolve);
         for (const session of this.#sessions) session.drain();
       });
       clearTimeout(cut);
@@ -78,7 +74,7 @@ export class Http2Server implements SessionOwner {
     if (this.#sessions.size > 0) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
-    this.#onEmpty?.();
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
   readonly #flush = (): void => {

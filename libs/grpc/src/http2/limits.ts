@@ -12,7 +12,9 @@ export interface Http2Limits {
   readonly connectionWindowBytes: number;
   /** Reading stops while so much waits for the peer to read. */
   readonly outputBytesMax: number;
-  /** Streams that the peer resets: at once, and per second. */
+  /** Streams are refused while more of the responses waits for the peer's windows. */
+  readonly queuedBytesMax: number;
+  /** Streams that the peer resets, or makes this side reset: at once, and per second. */
   readonly resetBurst: number;
   readonly resetsPerSecond: number;
   /** Frames that do nothing useful or only make this side answer. */
@@ -40,6 +42,7 @@ export const HTTP2_LIMITS: Http2Limits = {
   streamWindowBytes: 4 * 1024 * 1024,
   connectionWindowBytes: 16 * 1024 * 1024,
   outputBytesMax: 1024 * 1024,
+  queuedBytesMax: 64 * 1024 * 1024,
   resetBurst: 2_048,
   resetsPerSecond: 200,
   idleFrameBurst: 1_000,

@@ -7,6 +7,7 @@
  */
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { assert } from '@kvstore/std';
 import { FRAME_HEAD_BYTES } from './protocol.ts';
 
 /** One frame of the largest size that is written must fit in. */
@@ -77,14 +78,14 @@ export class Output {
   }
 
   #makeRoom(count: number): void {
+    assert(count <= BUFFER_BYTES, 'a frame is larger than a buffer');
     this.flush();
-    this.bytes = pool.pop() ?? Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, count));
-    if (this.bytes.length < count) this.bytes = Buffer.allocUnsafeSlow(count);
+    this.bytes = pool.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
   }
 }
 
 function recycle(bytes: Buffer): void {
-  if (bytes.length === BUFFER_BYTES && pool.length < POOL_MAX) pool.push(bytes);
+  if (pool.length < POOL_MAX) pool.push(bytes);
 }
 
 export function writeFrameHead(

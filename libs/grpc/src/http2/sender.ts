@@ -6,6 +6,7 @@
  *   2. a stream is in `#waiting` exactly while it has a queue
  *   3. while the socket asks to wait, queued DATA stays in the queues, where windows and the count of
  *      streams bound it
+ *   4. `queuedBytes` is the sum over the queues
  * A small response that fits takes a path without queue: three frames written at once.
  */
 import {
@@ -30,8 +31,6 @@ export interface SenderHost {
   workEnded(stream: Http2Stream): void;
 }
 
-/** The least that every peer takes; larger frames gain nothing. */
-const FRAME_SENT_MAX = FRAME_BYTES_MAX;
 const COPY_BY_LOOP_MAX = 48;
 
 export class Sender implements StreamSender {
@@ -39,10 +38,16 @@ export class Sender implements StreamSender {
   readonly #host: SenderHost;
   readonly #waiting = new Set<Http2Stream>();
   #window = WINDOW_DEFAULT;
+  #queuedBytes = 0;
 
   constructor(output: Output, host: SenderHost) {
     this.#output = output;
     this.#host = host;
+  }
+
+  /** Of all streams: what waits for windows or the socket. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
   }
 
   answer(
@@ -54,7 +59,7 @@ export class Sender implements StreamSender {
   ): void {
     if (!this.#maySend(stream)) return;
     const length = prefix.length + message.length;
-    const fits = Math.min(this.#window, stream.sendWindow, FRAME_SENT_MAX);
+    const fits = Math.min(this.#window, stream.sendWindow, FRAME_BYTES_MAX);
     if (length > fits) {
       this.sendHeaders(stream, headers, false);
       this.#enqueue(stream, Uint8Array.from(prefix));
@@ -106,25 +111,23 @@ export class Sender implements StreamSender {
     this.pump();
   }
 
-  /** The peer gives room, to the connection or to a stream. */
+  /** The peer gives room, to the connection or to a stream; `pump` uses it. */
   widenConnection(increment: number): void {
     this.#window += increment;
     if (this.#window > WINDOW_MAX) {
       throw new ConnectionError(ErrorCode.flowControlError, 'a window above 2^31-1');
     }
-    this.pump();
   }
 
   /** False when the window would pass 2^31-1. */
   widenStream(stream: Http2Stream, increment: number): boolean {
     stream.sendWindow += increment;
-    if (stream.sendWindow > WINDOW_MAX) return false;
-    if (stream.queue !== undefined) this.pump();
-    return true;
+    return stream.sendWindow <= WINDOW_MAX;
   }
 
   /** The stream is gone; what it queued is dropped. */
   forget(stream: Http2Stream): void {
+    this.#queuedBytes -= stream.queuedBytes;
     stream.queue = undefined;
     stream.trailers = undefined;
     stream.queuedBytes = 0;
@@ -164,16 +167,18 @@ export class Sender implements StreamSender {
       stream.queue.push(bytes);
     }
     stream.queuedBytes += bytes.length;
+    this.#queuedBytes += bytes.length;
   }
 
   #sendFrame(stream: Http2Stream): boolean {
-    const limit = Math.min(this.#window, stream.sendWindow, FRAME_SENT_MAX);
+    const limit = Math.min(this.#window, stream.sendWindow, FRAME_BYTES_MAX);
     const length = Math.min(limit, stream.queuedBytes);
     if (length <= 0 && stream.queuedBytes > 0) return false;
     const at = this.#output.reserve(FRAME_HEAD_BYTES + length);
     writeFrameHead(this.#output.bytes, at, length, FrameType.data, 0, stream.id);
     takeQueued(stream, this.#output.bytes, at + FRAME_HEAD_BYTES, length);
     this.#window -= length;
+    this.#queuedBytes -= length;
     stream.sendWindow -= length;
     stream.movedMs = this.#host.nowMs;
     if (stream.queuedBytes === 0) this.#emptied(stream);
@@ -196,7 +201,7 @@ export class Sender implements StreamSender {
 
   /** HEADERS, and CONTINUATION for what does not fit. */
   #writeBlock(id: number, block: Uint8Array, flags: number): void {
-    const max = FRAME_SENT_MAX;
+    const max = FRAME_BYTES_MAX;
     const first = block.length <= max ? Flag.endHeaders | flags : flags;
     this.#output.frame(FrameType.headers, first, id, block.subarray(0, max));
     for (let at = max; at < block.length; at += max) {

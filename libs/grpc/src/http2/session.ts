@@ -1,8 +1,8 @@
 /**
  * One connection with its socket: reading and its pauses, time limits, and the two ways to an end.
  *
- *   open ── drain() ──► draining ── no streams left ──► ended ── socket closed ──► closed
- *     └──── an error of the peer, or a time limit ───────┘
+ *   open ── drain() ──► draining ── nothing left ──► ended ── socket closed ──► closed
+ *     └─── an error of the peer, or a time limit ────┘
  *
  * Draining follows RFC 9113, section 6.8: GOAWAY that refuses nothing, and when the peer has answered a
  * PING behind it, GOAWAY with the last stream. After the end, bytes of the peer are read and dropped for a
@@ -150,6 +150,7 @@ export class Http2Session {
     this.#connection.nowMs = nowMs;
     try {
       this.#parser.push(chunk);
+      this.#connection.pump();
     } catch (error) {
       if (error instanceof ConnectionError) this.#fail(error.code, error.message);
       else if (error instanceof HpackError) this.#fail(ErrorCode.compressionError, error.message);
@@ -168,7 +169,8 @@ export class Http2Session {
     this.#heardMs = nowMs;
     this.#connection.nowMs = nowMs;
     this.#output.drained();
-    this.#connection.drained();
+    this.#connection.pump();
+    if (this.#state === 'draining') this.#maybeEnd();
     if (!this.#paused || this.#output.waitingBytes > this.#limits.outputBytesMax) return;
     this.#paused = false;
     this.#socket.resume();
@@ -196,8 +198,10 @@ export class Http2Session {
     this.#goaway(this.#connection.lastId, ErrorCode.noError, '');
   }
 
+  /** Not while answers wait for a peer that reads late: what lingers is cut soon. */
   #maybeEnd(): void {
-    if (this.#refuses && this.#connection.streamCount === 0) this.#end();
+    if (!this.#refuses || this.#connection.streamCount > 0) return;
+    if (this.#output.waitingBytes === 0) this.#end();
   }
 
   #end(): void {
