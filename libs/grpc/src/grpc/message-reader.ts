@@ -1,30 +1,28 @@
 /**
  * Cuts the body of a request into messages (gRPC, Length-Prefixed-Message).
  *
- * A message within one chunk is a view of it. One that comes in parts is collected in a buffer that grows
- * with what has come, never with what the prefix promises, and is paid from a budget that all calls of the
- * server share.
+ * A message within one chunk is a view of it, unless it has to wait for the end of its request. One that
+ * has to, or comes in parts, is collected in a buffer that grows with what has come, never with what the
+ * prefix promises, and is paid from a budget that all calls of the server share until `release`.
  */
 import { PREFIX_BYTES } from './response.ts';
 import { StatusCode, type Status } from './status.ts';
 
 export interface MessageSink {
+  /** Whether a message that is delivered now waits for more from the peer before it is used. */
+  readonly holds: boolean;
   message(bytes: Buffer): void;
   /** Nothing more is delivered. */
   refused(status: Status): void;
 }
 
-/** Bytes of messages that have begun and not ended, over all calls. */
+/** Bytes of messages that wait for the rest of their request, over all calls. */
 export class BufferBudget {
   readonly #bytesMax: number;
   #used = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
-  }
-
-  get used(): number {
-    return this.#used;
   }
 
   take(bytes: number): boolean {
@@ -57,12 +55,14 @@ export class MessageReader {
   readonly #sink: MessageSink;
   readonly #bytesMax: number;
   readonly #budget: BufferBudget;
-  readonly #prefix = Buffer.alloc(PREFIX_BYTES);
+  readonly #prefix = Buffer.allocUnsafe(PREFIX_BYTES);
   #prefixLength = 0;
   /** Of the message that is being collected. */
   #length = 0;
   #collected: Buffer | undefined;
   #have = 0;
+  /** Taken from the budget. */
+  #paid = 0;
   #stopped = false;
 
   constructor(sink: MessageSink, bytesMax: number, budget: BufferBudget) {
@@ -86,7 +86,14 @@ export class MessageReader {
   /** Gives back what is held; nothing more is delivered. */
   stop(): void {
     this.#stopped = true;
-    this.#release();
+    this.#collected = undefined;
+    this.release();
+  }
+
+  /** The messages that were delivered are in use, or no longer needed. Not while one is collected. */
+  release(): void {
+    this.#budget.giveBack(this.#paid);
+    this.#paid = 0;
   }
 
   /** Reads the prefix and, when it is there, the whole message. */
@@ -103,7 +110,7 @@ export class MessageReader {
       return end;
     }
     this.#length = this.#prefix.readUInt32BE(1);
-    if (end - at >= this.#length) {
+    if (this.#length === 0 || (end - at >= this.#length && !this.#sink.holds)) {
       this.#sink.message(bytes.subarray(at, at + this.#length));
       return at + this.#length;
     }
@@ -123,7 +130,7 @@ export class MessageReader {
     this.#have += count;
     if (this.#have === this.#length) {
       const message = collected.subarray(0, this.#length);
-      this.#release();
+      this.#collected = undefined;
       this.#sink.message(message);
     }
     return at + count;
@@ -133,8 +140,10 @@ export class MessageReader {
     const old = this.#collected as Buffer;
     if (needed <= old.length) return true;
     const size = Math.min(this.#length, Math.max(needed, old.length * 2, BUFFER_BYTES_MIN));
-    if (!this.#budget.take(size - old.length)) return false;
-    const grown = Buffer.allocUnsafeSlow(size);
+    const more = size - old.length;
+    if (!this.#budget.take(more)) return false;
+    this.#paid += more;
+    const grown = Buffer.allocUnsafe(size);
     old.copy(grown, 0, 0, this.#have);
     this.#collected = grown;
     return true;
@@ -143,11 +152,6 @@ export class MessageReader {
   #refuse(status: Status): void {
     this.stop();
     this.#sink.refused(status);
-  }
-
-  #release(): void {
-    this.#budget.giveBack(this.#collected?.length ?? 0);
-    this.#collected = undefined;
   }
 }
 

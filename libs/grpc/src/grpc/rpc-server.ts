@@ -17,14 +17,17 @@ import { ServiceReceiver, type ServiceMethod } from './service-receiver.ts';
 import { UnaryCall, type CallLimits, type UnaryHandler } from './unary-call.ts';
 
 export interface RpcServerOptions {
-  /** Of one message, in either direction. */
+  /** Of one message, in either direction; services have their own. */
   readonly messageBytesMax: number;
-  /** Of all messages that have begun and not ended. */
+  /** Of all messages that have begun and wait for the end of their request. */
   readonly bufferedBytesMax: number;
   readonly limits?: Partial<Http2Limits>;
   /** A handler threw; its caller got INTERNAL. */
   readonly onError: (error: unknown) => void;
 }
+
+/** Why less: a stream both ways may keep what it has sent of a message for ever. */
+const SERVICE_MESSAGE_BYTES_MAX = 64 * 1024;
 
 type Method =
   | { readonly kind: 'unary'; readonly handler: UnaryHandler }
@@ -33,12 +36,17 @@ type Method =
 export class RpcServer implements RequestHandler<CallHead<Method>> {
   readonly #methods = new Map<string, Method>();
   readonly #limits: CallLimits;
+  readonly #serviceLimits: CallLimits;
   readonly #http2: Http2Server;
   #serves = false;
 
   constructor(options: RpcServerOptions) {
     const { messageBytesMax, bufferedBytesMax, onError } = options;
     this.#limits = { messageBytesMax, budget: new BufferBudget(bufferedBytesMax), onError };
+    this.#serviceLimits = {
+      ...this.#limits,
+      messageBytesMax: Math.min(messageBytesMax, SERVICE_MESSAGE_BYTES_MAX),
+    };
     this.#http2 = new Http2Server(this, options.limits);
   }
 
@@ -46,7 +54,10 @@ export class RpcServer implements RequestHandler<CallHead<Method>> {
     this.#register(path, { kind: 'unary', handler });
   }
 
-  /** A method without an implementation, under its name or original name, is left out. */
+  /**
+   * A method without an implementation, under its name or original name, is left out. A request's message
+   * has at most 64 KiB; answers are not checked.
+   */
   addService(
     service: Readonly<Record<string, MethodDefinition>>,
     implementation: Readonly<Record<string, unknown>>,
@@ -88,7 +99,7 @@ export class RpcServer implements RequestHandler<CallHead<Method>> {
     const { method } = head;
     return method.kind === 'unary'
       ? new UnaryCall(stream, head, method.handler, this.#limits)
-      : new ServiceReceiver(stream, head, method.method, this.#limits);
+      : new ServiceReceiver(stream, head, method.method, this.#serviceLimits);
   }
 
   #register(path: string, method: Method): void {

@@ -3,7 +3,8 @@
  * description, and a call as an emitter of `data`, `end` and `cancelled`. Comfort before speed; our own
  * methods are `UnaryCall`s.
  *
- * Not offered: client streaming with a callback, `sendMetadata`, `getPeer`, compression, interceptors.
+ * Not offered: client streaming with a callback, `drain`, `sendMetadata`, `getPeer`, compression,
+ * interceptors.
  */
 import { EventEmitter } from 'node:events';
 import type { Metadata } from './metadata.ts';

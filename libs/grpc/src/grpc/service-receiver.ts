@@ -1,6 +1,6 @@
 /**
- * Drives a `ServiceCall`: messages in, messages and the status out. A peer that does not read its answers
- * is cut off when 1 MiB of them waits; the deadline is kept by a timer.
+ * Drives a `ServiceCall`: messages in, messages and the status out. A call whose answers are not read ends
+ * when 1 MiB of them waits; the deadline is kept by a timer.
  */
 import type { Http2Stream, StreamReceiver } from '../http2/stream.ts';
 import { MessageReader, type MessageSink } from './message-reader.ts';
@@ -65,6 +65,11 @@ export class ServiceReceiver implements StreamReceiver, MessageSink, ServiceCall
     if (method.definition.requestStream) this.#handle();
   }
 
+  /** The one message of a request waits for its end. */
+  get holds(): boolean {
+    return !this.#method.definition.requestStream && this.#stream.remoteOpen;
+  }
+
   data(bytes: Buffer, start: number, end: number): void {
     if (!this.#finished) this.#reader.push(bytes, start, end);
   }
@@ -78,6 +83,7 @@ export class ServiceReceiver implements StreamReceiver, MessageSink, ServiceCall
   }
 
   reset(): boolean {
+    if (this.#finished) return false;
     this.#release();
     this.#call.cancelled = true;
     this.#guard(() => this.#call.emit('cancelled'));
@@ -96,8 +102,10 @@ export class ServiceReceiver implements StreamReceiver, MessageSink, ServiceCall
     } catch {
       return this.#finish(BAD_MESSAGE);
     }
-    if (this.#method.definition.requestStream) this.#guard(() => this.#call.emit('data', value));
-    else if (this.#call.request === undefined) this.#call.request = value;
+    if (this.#method.definition.requestStream) {
+      this.#guard(() => this.#call.emit('data', value));
+      this.#reader.release();
+    } else if (this.#call.request === undefined) this.#call.request = value;
     else this.#finish(CARDINALITY);
   }
 
@@ -120,6 +128,7 @@ export class ServiceReceiver implements StreamReceiver, MessageSink, ServiceCall
   }
 
   #handle(): void {
+    this.#reader.release();
     this.#guard(() =>
       this.#method.handler(this.#call, (error, value) => {
         if (error !== null) return this.#finish(statusOf(error));

@@ -44,7 +44,7 @@ export function statusFields(status: Status): readonly HeaderField[] {
  * Octets outside printable ASCII, and the percent sign, as `%XX` of their UTF-8; and spaces at the ends,
  * which HTTP does not allow there.
  */
-export function percentEncode(text: string): string {
+function percentEncode(text: string): string {
   if (PLAIN.test(text)) return text.replaceAll(OUTER_SPACE, '%20');
   let encoded = '';
   for (const octet of Buffer.from(text, 'utf8')) {

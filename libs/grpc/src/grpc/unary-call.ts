@@ -1,7 +1,7 @@
 /**
  * A call with one request and one response message: the fast path. The message is a view of what the
- * socket read whenever it came in one piece, and the response is written with its headers and trailers at
- * once; there is no promise, emitter or stream.
+ * socket read whenever it came in one piece with the end of the stream, and the response is written with
+ * its headers and trailers at once; there is no promise, emitter or stream.
  *
  * Invariants
  *   1. the handler is called at most once, when the whole request is there
@@ -95,9 +95,14 @@ export class UnaryCall implements StreamReceiver, MessageSink {
     this.#stream.sendHeaders(onlyTrailers(status), true);
   }
 
+  /** A message waits for the end of its stream. */
+  get holds(): boolean {
+    return this.#stream.remoteOpen;
+  }
+
   data(bytes: Buffer, start: number, end: number): void {
     if (this.#answered) return;
-    if (this.#reader === undefined && this.#message === undefined) {
+    if (this.#reader === undefined && !this.#stream.remoteOpen) {
       if (this.#isWhole(bytes, start, end)) {
         this.#message = bytes.subarray(start + PREFIX_BYTES, end);
         return;
@@ -113,6 +118,7 @@ export class UnaryCall implements StreamReceiver, MessageSink {
     const message = this.#message;
     if (message === undefined || this.#reader?.partial === true) return this.refused(CARDINALITY);
     this.#message = undefined;
+    this.#reader?.release();
     this.#called = true;
     try {
       this.#handler(message, this);
