@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { planPorts, type PortPlan } from './port-plan.ts';
@@ -21,9 +22,15 @@ function allPorts({ gateways, consensus, storage, nats }: PortPlan): readonly nu
   ];
 }
 
-/** The start of a run of free ports; whoever takes one between is a failure of the machine. */
+/** The start of a run of free ports, with free ones for routes above them. */
 async function freeBase(): Promise<number> {
-  return (await planPorts({ ...bases, gateways: 1, nodes: 1, nats: 1 })).gateways[0]!.http;
+  for (let tries = 0; tries < 100; tries++) {
+    const base = (await planPorts(bases)).gateways[0]!.http;
+    const plans = [{ metricsPort: base }, { natsPort: base }];
+    const tried = await Promise.allSettled(plans.map((plan) => planPorts({ ...bases, ...plan })));
+    if (tried.every(({ status }) => status === 'fulfilled')) return base;
+  }
+  throw new Error('no run of free ports in 100 tries');
 }
 
 test('a base gives every process the next number, gateways first', async () => {
@@ -39,6 +46,17 @@ test('a base of 0 gives everyone a port of its own that is free', async () => {
   expect(ports).toHaveLength(18);
   expect(new Set(ports).size).toBe(18);
   expect(Math.min(...ports)).toBeGreaterThanOrEqual(10_000);
+});
+
+test('a free port is none that another base gives to a process', async () => {
+  const base = await freeBase();
+  const offered = [base, base + 1, base + 2000, base + 2002];
+  const plan = await planPorts(
+    { ...bases, natsPort: base },
+    (low, high) => offered.shift() ?? randomInt(low, high),
+  );
+  expect(offered).toEqual([]);
+  expect(new Set(allPorts(plan)).size).toBe(18);
 });
 
 test('routes exist only between nats-servers, 2000 above their ports', async () => {

@@ -40,21 +40,40 @@ interface Use {
   readonly host: string;
 }
 
+type Random = (low: number, high: number) => number;
+
+/** `count` numbers from `base`; of a base of 0, any that are free. */
+interface Run {
+  readonly base: number;
+  readonly count: number;
+}
+
 const LOOPBACK = '127.0.0.1';
 const ROUTE_OFFSET = 2_000;
 const PORT_MAX = 65_535;
 
-/** Throws `CommandError` when a port is in use, taken twice or out of range. */
-export async function planPorts(bases: Bases): Promise<PortPlan> {
+/**
+ * Throws `CommandError` when a port is in use, taken twice or out of range. `random(low, high)` is a
+ * whole number of [low, high): where to look for a free port.
+ */
+export async function planPorts(bases: Bases, random = randomInt as Random): Promise<PortPlan> {
   const { gateways, nodes, nats } = bases;
-  const routes = nats > 1 ? nats : 0;
   const { httpPort, grpcPort, metricsPort, natsPort } = bases;
-  const numbers = new Numbers(await freePorts(2 * gateways + gateways + 2 * nodes + 2 * nats));
-  const http = numbers.of(httpPort, gateways);
-  const grpc = numbers.of(grpcPort, gateways);
-  const metrics = numbers.of(metricsPort, gateways + 2 * nodes);
-  const client = numbers.of(natsPort, nats);
-  const route = numbers.of(natsPort === 0 ? 0 : natsPort + ROUTE_OFFSET, routes);
+  const runs = {
+    http: { base: httpPort, count: gateways },
+    grpc: { base: grpcPort, count: gateways },
+    metrics: { base: metricsPort, count: gateways + 2 * nodes },
+    client: { base: natsPort, count: nats },
+    route: { base: natsPort === 0 ? 0 : natsPort + ROUTE_OFFSET, count: nats > 1 ? nats : 0 },
+  };
+  const free = await freePorts(Object.values(runs), random);
+  const [http, grpc, metrics, client, route] = [
+    numbersOf(runs.http, free),
+    numbersOf(runs.grpc, free),
+    numbersOf(runs.metrics, free),
+    numbersOf(runs.client, free),
+    numbersOf(runs.route, free),
+  ];
   const names = [
     ...named('gateway', gateways),
     ...named('consensus', nodes),
@@ -83,18 +102,10 @@ export async function planPorts(bases: Bases): Promise<PortPlan> {
   };
 }
 
-/** Consecutive numbers from a base, or the next free ones. */
-class Numbers {
-  readonly #free: number[];
-
-  constructor(free: readonly number[]) {
-    this.#free = [...free];
-  }
-
-  of(base: number, count: number): readonly number[] {
-    if (base === 0) return this.#free.splice(0, count);
-    return Array.from({ length: count }, (_, i) => base + i);
-  }
+/** Consecutive numbers from a base, or the next free ones, which are then taken. */
+function numbersOf({ base, count }: Run, free: number[]): readonly number[] {
+  if (base === 0) return free.splice(0, count);
+  return Array.from({ length: count }, (_, i) => base + i);
 }
 
 function named(app: string, count: number): readonly string[] {
@@ -144,15 +155,19 @@ async function fault({ port, process, flag, host }: Use): Promise<string | undef
   return `${process} cannot listen on ${host}:${port} (${outcome}): check KVSTORE_HOST and ${flag}`;
 }
 
-async function freePorts(count: number): Promise<readonly number[]> {
+/** A free port for each number of the runs without a base, outside the runs that have one. */
+async function freePorts(runs: readonly Run[], random: Random): Promise<number[]> {
   const low = 10_000;
   const high = firstOutgoingPort();
+  const count = runs.reduce((sum, run) => sum + (run.base === 0 ? run.count : 0), 0);
+  const asked = (port: number): boolean =>
+    runs.some(({ base, count: n }) => base !== 0 && port >= base && port < base + n);
   const held = new Map<number, Server>();
   try {
     // Bound: a machine without free ports is found out after a few thousand tries.
     for (let tries = 0; held.size < count && tries < 5_000; tries++) {
-      const port = randomInt(low, high);
-      if (held.has(port)) continue;
+      const port = random(low, high);
+      if (held.has(port) || asked(port)) continue;
       const server = await tryListen(LOOPBACK, port);
       if (typeof server !== 'string') held.set(port, server);
     }
