@@ -3,7 +3,7 @@
  * leader its back-pressure and its clock entries.
  *
  *   u64 applied · u64 durable · u64 chain at applied · u64 next due ms (0: nothing expires) · u8 healthy
- *   · u64 wall clock ms
+ *   · u64 wall clock ms · u64 needs (0: nothing)
  */
 import {
   ByteReader,
@@ -25,16 +25,22 @@ export interface Beacon {
   readonly healthy: boolean;
   /** The node's wall clock: log time follows what a majority of them has reached. */
   readonly wallMs: number;
+  /**
+   * The first entry that this storage will pull once the snapshot that it is receiving is installed:
+   * the log should not be cut above it for a while. Absent: it receives none.
+   */
+  readonly needs?: LogIndex | undefined;
 }
 
 export function encodeBeacon(beacon: Beacon): Uint8Array {
-  return new ByteWriter(41)
+  return new ByteWriter(49)
     .u64(beacon.applied)
     .u64(beacon.durable)
     .u64(beacon.chain)
     .u64(beacon.nextDue ?? 0)
     .u8(beacon.healthy ? 1 : 0)
     .u64(beacon.wallMs)
+    .u64(beacon.needs ?? 0)
     .finish();
 }
 
@@ -46,7 +52,9 @@ export function decodeBeacon(body: Uint8Array): Beacon {
   const due = reader.u64();
   const healthy = reader.u8() === 1;
   const wallMs = reader.u64();
+  const needed = reader.u64();
   reader.end();
   const nextDue = due === 0 ? undefined : logTimeMs(due);
-  return { applied, durable, chain: at, nextDue, healthy, wallMs };
+  const needs = needed === 0 ? undefined : logIndex(needed);
+  return { applied, durable, chain: at, nextDue, healthy, wallMs, needs };
 }

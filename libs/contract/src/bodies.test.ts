@@ -3,9 +3,11 @@ import { chain, DecodeError, logIndex, logTimeMs, nodeId, revision, term } from 
 import { decodeBeacon, encodeBeacon } from './beacon.ts';
 import { clusterTagOf, decodeControl, encodeControl } from './control.ts';
 import {
+  decodeArchived,
   decodeLive,
   decodePull,
   decodePullReply,
+  encodeArchived,
   encodeLive,
   encodePull,
   encodePullReply,
@@ -85,9 +87,21 @@ round(
 round('pull', [{ from: logIndex(4), maxBytes: 1000 }], encodePull, decodePull);
 round(
   'a pull reply',
-  [{ commitIndex: logIndex(8), entries: [entry, { ...entry, kind: 0 as const }] }],
+  [
+    {
+      firstIndex: logIndex(3),
+      commitIndex: logIndex(8),
+      entries: [entry, { ...entry, kind: 0 as const }],
+    },
+  ],
   encodePullReply,
   decodePullReply,
+);
+round(
+  'archived entries',
+  [{ commitIndex: logIndex(8), entries: [entry, { ...entry, kind: 0 as const }] }],
+  encodeArchived,
+  decodeArchived,
 );
 round(
   'a mark',
@@ -113,6 +127,7 @@ round(
       nextDue: logTimeMs(6),
       healthy: true,
       wallMs: 1_700_000_000_000,
+      needs: logIndex(3),
     },
     {
       applied: logIndex(0),

@@ -3,9 +3,11 @@
  *
  *   entry: u64 index · u64 term · u8 kind · u64 chain · u32+body
  *   live:  entry · u16 routes × route            one per batch of the entry, in order
- *   pull:  u64 from · u32 max bytes              reply: u64 commit index · u16 entries × entry
+ *   pull:  u64 from · u32 max bytes              reply: u64 first index · archived
+ *   archived: u64 commit index · u16 entries × entry       the body of a message of KV_LOG, too
  *
- * A pull is answered with entries at or below the answering replica's own commit index only.
+ * A pull is answered with entries at or below the answering replica's own commit index only. Its
+ * first index above what was asked for says that the log was cut there.
  */
 import {
   ByteReader,
@@ -83,23 +85,57 @@ export function decodePull(body: Uint8Array): Pull {
   return pull;
 }
 
-export interface PullReply {
+/** Committed entries that follow one another. */
+export interface Archived {
   readonly commitIndex: LogIndex;
   readonly entries: readonly LogEntry[];
 }
 
+export interface PullReply extends Archived {
+  /** The first entry that the answering replica's log still holds. */
+  readonly firstIndex: LogIndex;
+}
+
 export function encodePullReply(reply: PullReply): Uint8Array {
-  let bytes = 10;
-  for (const entry of reply.entries) bytes += ENTRY_OVERHEAD_BYTES + entry.body.length;
-  const writer = new ByteWriter(bytes).u64(reply.commitIndex).u16(reply.entries.length);
-  for (const entry of reply.entries) encodeEntry(writer, entry);
+  const writer = new ByteWriter(8 + archivedBytes(reply)).u64(reply.firstIndex);
+  writeArchived(writer, reply);
   return writer.finish();
 }
 
 export function decodePullReply(body: Uint8Array): PullReply {
   const reader = new ByteReader(body);
+  const firstIndex = logIndex(reader.u64());
+  const archived = readArchived(reader);
+  reader.end();
+  return { firstIndex, ...archived };
+}
+
+export function encodeArchived(archived: Archived): Uint8Array {
+  const writer = new ByteWriter(archivedBytes(archived));
+  writeArchived(writer, archived);
+  return writer.finish();
+}
+
+export function decodeArchived(body: Uint8Array): Archived {
+  const reader = new ByteReader(body);
+  const archived = readArchived(reader);
+  reader.end();
+  return archived;
+}
+
+function archivedBytes({ entries }: Archived): number {
+  let bytes = 10;
+  for (const entry of entries) bytes += ENTRY_OVERHEAD_BYTES + entry.body.length;
+  return bytes;
+}
+
+function writeArchived(writer: ByteWriter, { commitIndex, entries }: Archived): void {
+  writer.u64(commitIndex).u16(entries.length);
+  for (const entry of entries) encodeEntry(writer, entry);
+}
+
+function readArchived(reader: ByteReader): Archived {
   const commitIndex = logIndex(reader.u64());
   const entries = Array.from({ length: reader.u16() }, () => decodeEntry(reader));
-  reader.end();
   return { commitIndex, entries };
 }

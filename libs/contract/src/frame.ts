@@ -50,6 +50,8 @@ export const FrameKind = {
   controlRequest: 18,
   controlReply: 19,
   archive: 20,
+  snapshotRequest: 21,
+  snapshotReply: 22,
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
@@ -73,6 +75,8 @@ const sendersOf: Readonly<Record<FrameKind, readonly SenderRole[]>> = {
   [FrameKind.controlRequest]: EVERY_ROLE,
   [FrameKind.controlReply]: EVERY_ROLE,
   [FrameKind.archive]: ['consensus'],
+  [FrameKind.snapshotRequest]: ['storage'],
+  [FrameKind.snapshotReply]: ['storage'],
 };
 
 export interface Sender {

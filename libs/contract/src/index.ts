@@ -30,16 +30,18 @@ export {
 export { askControl, clusterIdOf, clusterTagOf, decodeControl, encodeControl } from './control.ts';
 export type { Hello, HelloRequest, MemberHello } from './control.ts';
 export {
+  decodeArchived,
   decodeEntry,
   decodeLive,
   decodePull,
   decodePullReply,
+  encodeArchived,
   encodeEntry,
   encodeLive,
   encodePull,
   encodePullReply,
 } from './entries.ts';
-export type { Live, LogEntry, Pull, PullReply } from './entries.ts';
+export type { Archived, Live, LogEntry, Pull, PullReply } from './entries.ts';
 export { ErrorCodes, errorRow, failure, GrpcStatus } from './errors.ts';
 export type { ErrorCode, Failure } from './errors.ts';
 export { FrameCodec, FrameKind, FrameRefusal, SenderRole } from './frame.ts';
@@ -74,6 +76,14 @@ export {
   ReadStatus,
 } from './read.ts';
 export type { ReadAnswer, ReadBatch, ReadOperation, ReadReply } from './read.ts';
+export {
+  decodeSnapshotReply,
+  decodeSnapshotRequest,
+  encodeSnapshotReply,
+  encodeSnapshotRequest,
+  SnapshotRefusal,
+} from './snapshot.ts';
+export type { SnapshotReply, SnapshotRequest } from './snapshot.ts';
 export type { ConsensusStatus, StorageStatus } from './status.ts';
 export {
   busPermissions,

@@ -23,6 +23,8 @@ export const Limits = {
   entryCommandsMax: 1024,
   /** NATS payloads stay below this (server default: 1 MiB). */
   frameBytesMax: 512 * KiB,
+  /** One piece of a file of a snapshot. */
+  snapshotPieceBytesMax: 256 * KiB,
   readBatchMax: 512,
   sessionBatchesMax: 4096,
 } as const;

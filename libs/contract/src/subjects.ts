@@ -3,7 +3,7 @@
  *
  *   live, mark, beacon                      published to whoever listens
  *   consensus.<node>.{propose,read-index,pull,raft,vote,hello,status}
- *   storage.<node>.{read,outcomes,hello,status}
+ *   storage.<node>.{read,outcomes,snapshot,hello,status}
  *   gateway.<name>.{outcomes,hello}
  *   log.<epoch>                             the committed log in JetStream
  *   kv.<cluster>.inbox.<role>.<name>.…      where the answers to a process's requests come
@@ -30,7 +30,12 @@ export const ConsensusOperation = {
 } as const;
 export type ConsensusOperation = (typeof ConsensusOperation)[keyof typeof ConsensusOperation];
 
-export const StorageOperation = { read: 'read', outcomes: 'outcomes' } as const;
+export const StorageOperation = {
+  read: 'read',
+  outcomes: 'outcomes',
+  /** Of another storage, which wants a copy of what this one holds. */
+  snapshot: 'snapshot',
+} as const;
 export type StorageOperation = (typeof StorageOperation)[keyof typeof StorageOperation];
 
 /** What the control plane can ask of a process. */
@@ -133,11 +138,12 @@ export function busPermissions({ cluster, group, role, name }: BusIdentity): {
           `${prefix}.beacon`,
           hello,
           `${prefix}.consensus.*.pull`,
+          `${prefix}.storage.*.snapshot`,
           `${prefix}.gateway.*.outcomes`,
           ...answers('storage', 'gateway'),
           ...['INFO', 'MSG.GET'].map((each) => `$JS.API.STREAM.${each}.*`),
         ],
-        subscribe: [...heard, `${prefix}.live`, `${prefix}.mark`],
+        subscribe: [...heard, `${prefix}.live`, `${prefix}.mark`, `${prefix}.beacon`],
       };
     case SenderRole.gateway:
       return {

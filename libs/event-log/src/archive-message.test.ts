@@ -1,4 +1,4 @@
-import { encodePullReply, FrameKind, Limits, SenderRole } from '@kvstore/contract';
+import { encodeArchived, FrameKind, Limits, SenderRole } from '@kvstore/contract';
 import { logIndex, term } from '@kvstore/std';
 import { makeBody, makeEntries } from '@kvstore/testing';
 import { cutMessage, openMessage, sealMessage } from './archive-message.ts';
@@ -45,7 +45,7 @@ test('what is no frame, of another sender, empty or with a gap is refused and co
     archiver.seal(
       FrameKind.archive,
       term(1),
-      encodePullReply({ commitIndex: logIndex(3), entries: some }),
+      encodeArchived({ commitIndex: logIndex(3), entries: some }),
     );
   const tampered = seal(entries);
   tampered[tampered.length - 20] = 255;

@@ -8,8 +8,8 @@
  *   2. a message stays below `Limits.frameBytesMax`, with any one entry in it
  */
 import {
-  decodePullReply,
-  encodePullReply,
+  decodeArchived,
+  encodeArchived,
   type FrameCodec,
   FrameKind,
   FrameRefusal,
@@ -39,7 +39,7 @@ export function sealMessage(
 ): Uint8Array {
   const last = entries.at(-1);
   assert(last !== undefined, 'a message without entries');
-  const body = encodePullReply({ commitIndex: last.index, entries });
+  const body = encodeArchived({ commitIndex: last.index, entries });
   return frames.seal(FrameKind.archive, atTerm, body);
 }
 
@@ -48,7 +48,7 @@ export function openMessage(
   frames: FrameCodec,
   message: Uint8Array,
 ): readonly LogEntry[] | undefined {
-  const entries = frames.receive(message, FrameKind.archive, decodePullReply)?.body.entries;
+  const entries = frames.receive(message, FrameKind.archive, decodeArchived)?.body.entries;
   const first = entries?.[0];
   if (entries === undefined) return undefined;
   if (first !== undefined && areConsecutive(entries, first.index)) return entries;

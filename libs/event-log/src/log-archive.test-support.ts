@@ -5,7 +5,7 @@
 import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, headers, type NatsConnection } from 'nats';
 import {
-  decodePullReply,
+  decodeArchived,
   encodeEntryBody,
   FrameCodec,
   FrameKind,
@@ -266,7 +266,7 @@ export class Harness {
       const stored = await this.manager.streams.getMessage(this.streamName(epoch), {
         seq: sequence,
       });
-      const opened = frames.receive(stored?.data ?? NOTHING, FrameKind.archive, decodePullReply);
+      const opened = frames.receive(stored?.data ?? NOTHING, FrameKind.archive, decodeArchived);
       messages.push(opened?.body.entries ?? []);
     }
     return messages;

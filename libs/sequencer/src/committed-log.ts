@@ -3,16 +3,11 @@
  * there, else from this disk. Never more than what is committed and durable here: after a restart
  * nothing, until a leader tells the commit.
  */
-import { Limits, type LogEntry } from '@kvstore/contract';
+import { Limits, type PullReply } from '@kvstore/contract';
 import type { Entry, RaftNode } from '@kvstore/raft';
 import { logIndex, type LogIndex } from '@kvstore/std';
 import { RECORD_OVERHEAD_BYTES } from './log-room.ts';
 import type { LogStore } from './log-store.ts';
-
-export interface CommittedEntries {
-  readonly commitIndex: LogIndex;
-  readonly entries: readonly LogEntry[];
-}
 
 export class CommittedLog {
   readonly #log: LogStore;
@@ -24,17 +19,18 @@ export class CommittedLog {
   }
 
   /** As many entries from `from` on as fit one frame; at least one when there is one. */
-  async read(from: LogIndex, maxBytes: number): Promise<CommittedEntries> {
+  async read(from: LogIndex, maxBytes: number): Promise<PullReply> {
     // Why also durable: while a conflicting suffix waits to be replaced on disk, the log still
     // holds the old one, and the new one may be committed already.
     const status = this.#raft.status();
     const commitIndex = logIndex(Math.min(status.commitIndex, status.durableIndex));
-    if (from > commitIndex) return { commitIndex, entries: [] };
+    const { firstIndex } = this.#log.recovered;
+    if (from > commitIndex) return { commitIndex, firstIndex, entries: [] };
     // Why memory first: what is asked for is nearly always what has just been committed.
     const recent = this.#raft.entriesFrom(from, maxBytes);
     const stored = recent.length > 0 ? recent : await this.#log.read(from, maxBytes);
     const entries = withinFrame(stored.filter(({ index }) => index <= commitIndex));
-    return { commitIndex, entries };
+    return { commitIndex, firstIndex, entries };
   }
 }
 

@@ -65,4 +65,24 @@ describe('what the storages say', () => {
     expect(storages.majorityWallMs(nodes[0]!, 900, 2_000)).toBe(900);
     expect(storages.majorityWallMs(nodes[0]!, 900, 2_001)).toBeUndefined();
   });
+
+  test('the log is held for who receives a snapshot, the lowest first, and not for ever', () => {
+    const storages = new Storages(nodes);
+    const needs = (index: number): Beacon =>
+      beacon(0, undefined, { needs: logIndex(index), healthy: false });
+    expect(storages.heldFrom(0)).toBeUndefined();
+    storages.hear(nodes[0]!, needs(30), 0);
+    storages.hear(nodes[1]!, needs(20), 0);
+    expect(storages.heldFrom(1_000)).toBe(20);
+    storages.hear(nodes[1]!, beacon(40), 1_000);
+    expect(storages.heldFrom(1_000)).toBe(30);
+    expect(storages.heldFrom(2_001)).toBeUndefined();
+
+    for (const sameAt of [300_000, 600_001]) storages.hear(nodes[0]!, needs(30), sameAt);
+    expect(storages.heldFrom(600_001)).toBeUndefined();
+    storages.hear(nodes[0]!, needs(29), 600_002);
+    expect(storages.heldFrom(600_002)).toBeUndefined();
+    storages.hear(nodes[0]!, needs(31), 600_003);
+    expect(storages.heldFrom(600_003)).toBe(31);
+  });
 });

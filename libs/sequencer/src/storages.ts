@@ -14,10 +14,20 @@ interface Heard {
 
 /** Above two beacons of an idle storage. */
 const FRESH_MS = 2_000;
+/** How long the log is held for a storage that receives a snapshot and gets no further. */
+const HOLD_MS_MAX = 10 * 60_000;
+
+interface Hold {
+  readonly needs: LogIndex;
+  /** When it first needed the log from there. */
+  readonly sinceMs: number;
+  readonly atMs: number;
+}
 
 export class Storages {
   readonly #voters: readonly NodeId[];
   readonly #heard = new Map<NodeId, Heard>();
+  readonly #holds = new Map<NodeId, Hold>();
   readonly #walls = new Map<NodeId, { readonly wallMs: number; readonly atMs: number }>();
 
   constructor(voters: readonly NodeId[]) {
@@ -26,12 +36,38 @@ export class Storages {
 
   hear(node: NodeId, beacon: Beacon, nowMs: number): void {
     if (this.#voters.includes(node)) this.#heard.set(node, { beacon, atMs: nowMs });
+    this.#hold(node, beacon.needs, nowMs);
     this.hearWall(node, beacon.wallMs, nowMs);
   }
 
   /** The wall clock of a node, as it read when it sent what has arrived now. */
   hearWall(node: NodeId, wallMs: number, nowMs: number): void {
     if (this.#voters.includes(node)) this.#walls.set(node, { wallMs, atMs: nowMs });
+  }
+
+  /**
+   * The first entry that a storage needs which receives a snapshot: the log must not be cut above it.
+   * Undefined when nobody needs any. A storage that stays at one entry for longer than ten minutes
+   * holds nothing any more.
+   */
+  heldFrom(nowMs: number): LogIndex | undefined {
+    let from: LogIndex | undefined;
+    for (const { needs, sinceMs, atMs } of this.#holds.values()) {
+      if (nowMs - atMs > FRESH_MS || nowMs - sinceMs > HOLD_MS_MAX) continue;
+      if (from === undefined || needs < from) from = needs;
+    }
+    return from;
+  }
+
+  #hold(node: NodeId, needs: LogIndex | undefined, nowMs: number): void {
+    if (needs === undefined) {
+      this.#holds.delete(node);
+      return;
+    }
+    const held = this.#holds.get(node);
+    // Why only a higher one begins anew: what goes back and forth would hold the log for ever.
+    const sinceMs = held === undefined || needs > held.needs ? nowMs : held.sinceMs;
+    this.#holds.set(node, { needs, sinceMs, atMs: nowMs });
   }
 
   /** Applied index of the median voting storage: a majority has applied at least this much. */
