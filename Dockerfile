@@ -24,5 +24,5 @@ COPY scripts/compose-secrets.ts scripts/
 RUN mkdir /data /secrets && chown node:node /data /secrets && chmod 700 /data /secrets
 USER node
 ENV KVSTORE_DATA_DIR=/data
-ENTRYPOINT ["node"]
+ENTRYPOINT ["node", "--use-largepages=silent"]
 CMD ["apps/standalone/dist/main.js"]

@@ -13,7 +13,8 @@ export async function startKvstoreNode(
   cpuProfiles: string | undefined,
   teardown: Teardown,
 ): Promise<System> {
-  const flags = cpuProfiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProfiles}`];
+  const profile = cpuProfiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProfiles}`];
+  const flags = ['--use-largepages=silent', ...profile];
   const child = new Child(
     {
       name: 'node-1',

@@ -60,8 +60,10 @@ export interface ErrorDetails {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Throws for a status that the client made up itself, as when its own deadline passed first. */
 export function errorDetails(error: ServiceError): ErrorDetails {
   const [bytes] = error.metadata.get('grpc-status-details-bin');
+  if (bytes === undefined) throw new Error(`a status without details: ${error.message}`);
   const found = { code: 0, reason: '', domain: '', metadata: {} as Record<string, string> };
   eachField(bytes as Buffer, (field, reader) => {
     if (field === 1) found.code = reader.int32();
