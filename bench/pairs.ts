@@ -11,7 +11,6 @@ import { progress } from './report/table.ts';
 import type { System } from './systems/system.ts';
 import type { Teardown } from './teardown.ts';
 
-const WARM_UP_SECONDS_MAX = 3;
 /** Of one client alone, and of the run of a generator that is only for latencies. */
 const LATENCY_SECONDS_MAX = { 'one-client': 4, throughput: 2 } as const;
 const IDLE_MS = 2_000;
@@ -19,6 +18,8 @@ const IDLE_MS = 2_000;
 export interface PairsOptions {
   readonly seconds: number;
   readonly rounds: number;
+  /** Of every work, on every system, before the rounds. */
+  readonly warmUpSeconds: number;
   readonly works: readonly Work[];
 }
 
@@ -48,7 +49,7 @@ export async function runPairs(
   };
   progress('warming up');
   for (const work of options.works) {
-    for (const side of sides) await run(side, work, warmUpSeconds(options));
+    for (const side of sides) await run(side, work, options.warmUpSeconds);
   }
   for (let number = 0; number < options.rounds; number++) {
     progress(`round ${number + 1} of ${options.rounds}`);
@@ -108,10 +109,6 @@ async function measureWork(
 /** Names of different systems must not be taken for one another. */
 function prefixed(system: System) {
   return system.processes().map(({ name, pid }) => ({ name: `${system.name} ${name}`, pid }));
-}
-
-function warmUpSeconds({ seconds }: PairsOptions): number {
-  return Math.min(seconds, WARM_UP_SECONDS_MAX);
 }
 
 function secondsOf({ kind }: Work, { seconds }: PairsOptions): number {

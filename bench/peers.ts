@@ -40,6 +40,8 @@ function readOptions(args: readonly string[]): Options {
   const given = parseOptions(args, {
     seconds: { type: 'string', default: '8' },
     rounds: { type: 'string', default: '3' },
+    // Why so long: a process that is woken 350 times a second has its hot functions compiled late.
+    'warm-up': { type: 'string', default: '15' },
     only: { type: 'string', multiple: true, default: [] },
     'no-etcd': { type: 'boolean', default: false },
     'cpu-prof': { type: 'string' },
@@ -52,6 +54,7 @@ function readOptions(args: readonly string[]): Options {
   return {
     seconds: positiveInteger('seconds', given.seconds),
     rounds: positiveInteger('rounds', given.rounds),
+    warmUpSeconds: positiveInteger('warm-up', given['warm-up']),
     works: works.filter(({ group }) => only.length === 0 || only.includes(group)),
     etcd: !given['no-etcd'],
     cpuProfiles: profileDirectory(given['cpu-prof']),

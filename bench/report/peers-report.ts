@@ -42,6 +42,7 @@ export function peersReport({ runs, options, directory, skipped }: PeersReportIn
     keys: KEYS,
     rounds: options.rounds,
     secondsPerRound: options.seconds,
+    warmUpSeconds: options.warmUpSeconds,
     restConnections: REST_CONNECTIONS,
     warnings,
     systems: runs.map(describe),
