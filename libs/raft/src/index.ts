@@ -76,14 +76,18 @@ export type { TermSpan } from './log/term-spans.ts';
 export type { Change } from './membership/change.ts';
 export {
   configurationOf,
+  isJoint,
   isValidConfiguration,
   NO_CONFIGURATION,
+  priorityOf,
+  replicasOf,
 } from './membership/configuration.ts';
 export type {
   Configuration,
   ConfigurationAt,
   ConfigurationCodec,
   LogBase,
+  MemberDisk,
   Priority,
 } from './membership/configuration.ts';
 export type {

@@ -37,6 +37,9 @@ export type ChangeRefusal =
   | 'invalid'
   /** Fewer than a majority of storages would hold the cut point. */
   | 'storages-behind'
+  /** Of a learner that shall vote now: its log, or its storage, has not caught up. */
+  | 'log-behind'
+  | 'storage-behind'
   | 'transferring';
 
 export type TransferStarted = 'started' | 'not-leader' | 'not-a-voter' | 'transferring';

@@ -12,7 +12,7 @@
  *   campaign n1          others go past their protection of a leader, n1 past its timeout
  *   campaign n1 alone    time passes for n1 only
  *   tick n1|all [count]  ·  propose n1 body [count]  ·  read n1 context  ·  lease n1
- *   change n1 add-voter n4, remove n3  ·  transfer n1 n2
+ *   change n1 add-voter n4, remove n3  ·  change n1 promote n4  ·  transfer n1 n2
  *   storage n1|all n4 7  the storage of n4 holds 7 durably, as n1 is told
  *   compact n1 7         the log of n1 is cut up to 7
  *   deliver [n1->n2 …]   everything under way, or on these links, once
@@ -197,6 +197,7 @@ export class Script {
         const priority = Number(this.#options.get(`priority.${node}`) ?? 0);
         return priority === 0 ? [] : [{ node, priority }];
       }),
+      disks: [],
     };
     for (const id of ids) this.#addNode(id, configuration);
   }
@@ -364,7 +365,7 @@ function changeOf(text: string): Change {
   const [kind = '', id = '', priority = ''] = text.split(' ');
   const node = nodeId(id);
   if (kind === 'set-priority') return { kind, node, priority: Number(priority) };
-  if (kind === 'add-voter' || kind === 'add-learner' || kind === 'remove') return { kind, node };
+  if (kind === 'add-voter' || kind === 'add-learner' || kind === 'remove' || kind === 'promote') return { kind, node };
   throw new Error(`unknown change ${text}`);
 }
 

@@ -1,7 +1,7 @@
 /**
  * Configurations of consensus in bytes: u8 format · five lists of ids (voters, outgoing, learners,
- * joining, removed), each u16 × u8+id · u16 priorities × (u8+id · u32). In entries they stand behind the
- * header that every entry has. Decoding throws `DecodeError`, for what is not a valid configuration too.
+ * joining, removed), each u16 × u8+id · u16 priorities × (u8+id · u32) · u16 disks × (u8+id · u8+name), which
+ * format 1 has not. In entries they stand behind the header that every entry has. Decoding throws `DecodeError`, for what is not a valid configuration too.
  */
 import { decodeConfigurationBody, encodeConfigurationBody } from '@kvstore/contract';
 import type { EntryHeader } from '@kvstore/contract';
@@ -21,10 +21,10 @@ import {
   type NodeId,
 } from '@kvstore/std';
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
-  const { voters, outgoing, learners, joining, removed, priorities } = configuration;
+  const { voters, outgoing, learners, joining, removed, priorities, disks } = configuration;
   const writer = new ByteWriter().u8(FORMAT);
   for (const nodes of [voters, outgoing, learners, joining, removed]) {
     writer.u16(nodes.length);
@@ -32,12 +32,15 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
   }
   writer.u16(priorities.length);
   for (const { node, priority } of priorities) writer.bytes8(encodeUtf8(node)).u32(priority);
+  writer.u16(disks.length);
+  for (const { node, disk } of disks) writer.bytes8(encodeUtf8(node)).bytes8(encodeUtf8(disk));
   return writer.finish();
 }
 
 export function decodeConfiguration(bytes: Uint8Array): Configuration {
   const reader = new ByteReader(bytes);
-  if (reader.u8() !== FORMAT) throw new DecodeError('unknown format of a configuration');
+  const format = reader.u8();
+  if (format < 1 || format > FORMAT) throw new DecodeError('unknown format of a configuration');
   const nodes = (): NodeId[] => Array.from({ length: reader.u16() }, () => decodeNode(reader));
   const configuration: Configuration = {
     voters: nodes(),
@@ -48,6 +51,10 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
     priorities: Array.from({ length: reader.u16() }, () => ({
       node: decodeNode(reader),
       priority: reader.u32(),
+    })),
+    disks: Array.from({ length: format === 1 ? 0 : reader.u16() }, () => ({
+      node: decodeNode(reader),
+      disk: decodeUtf8(reader.bytes8()),
     })),
   };
   reader.end();

@@ -9,7 +9,9 @@ import type { Message } from '@kvstore/raft';
 import { chain, DecodeError, logIndex, logTimeMs, nodeId, term } from '@kvstore/std';
 import {
   configurationsOf,
+  decodeConfiguration,
   decodeConfigurationEntry,
+  encodeConfiguration,
   encodeConfigurationEntry,
 } from './configuration-codec.ts';
 import { decodeMessage, encodeMessage, type TaggedMessage } from './raft-codec.ts';
@@ -64,6 +66,7 @@ const messages: readonly Message[] = [
         joining: [nodeId('node-4')],
         removed: [nodeId('node-9')],
         priorities: [{ node: nodeId('node-2'), priority: 7 }],
+        disks: [{ node: nodeId('node-4'), disk: '0f' }],
       },
       note: Uint8Array.of(1, 2),
     },
@@ -145,6 +148,7 @@ describe('configurations in entries', () => {
     joining: [nodeId('node-4')],
     removed: [nodeId('node-9')],
     priorities: [{ node: nodeId('node-1'), priority: 3 }],
+    disks: [{ node: nodeId('node-4'), disk: 'a1b2' }],
   };
 
   test('round-trip behind the header that every entry has', () => {
@@ -162,6 +166,13 @@ describe('configurations in entries', () => {
     for (let length = 0; length < whole.length; length++) {
       expect(decodeConfigurationEntry(whole.subarray(0, length))).toBeUndefined();
     }
+  });
+
+  test('of the first format had no disks', () => {
+    const founding = { ...configuration, disks: [] };
+    const bytes = encodeConfiguration(founding).slice(0, -2);
+    bytes[0] = 1;
+    expect(decodeConfiguration(bytes)).toEqual(founding);
   });
 
   test('of a log are read back, and one that cannot be read is an error', () => {

@@ -37,6 +37,33 @@ describe('a change of membership', () => {
     expect(preferred?.priorities).toEqual([{ node: n2, priority: 3 }]);
   });
 
+  test('promotes a learner, joining or not, and nobody else', () => {
+    for (const kind of ['add-voter', 'add-learner'] as const) {
+      const learning = changed(three, [{ kind, node: n4 }]) as Configuration;
+      expect(changed(learning, [{ kind: 'promote', node: n4 }])).toEqual({
+        ...three,
+        voters: [n1, n2, n3, n4],
+        outgoing: [n1, n2, n3],
+      });
+    }
+    expect(changed(three, [{ kind: 'promote', node: n3 }])).toBeUndefined();
+    expect(changed(three, [{ kind: 'promote', node: n4 }])).toBeUndefined();
+  });
+
+  test('names the disk behind an id once, and forgets it when the member is gone', () => {
+    const disks = [{ node: n4, disk: 'a1' }];
+    const joining = changed(three, [{ kind: 'add-voter', node: n4, disk: 'a1' }]) as Configuration;
+    expect(joining.disks).toEqual(disks);
+    const voting = left(promoted(joining, [n4]) as Configuration);
+    expect(voting.disks).toEqual(disks);
+    const demoted = left(changed(voting, [{ kind: 'add-learner', node: n4 }]) as Configuration);
+    const again = changed(demoted, [{ kind: 'add-voter', node: n4, disk: 'b2' }]) as Configuration;
+    expect(again.disks).toEqual(disks);
+    const leaving = changed(voting, [{ kind: 'remove', node: n4 }]) as Configuration;
+    expect(leaving.disks).toEqual(disks);
+    expect(left(leaving).disks).toEqual([]);
+  });
+
   test('of one voter is joint already, and what is left of it remembers who is gone', () => {
     const joint = changed(three, [{ kind: 'remove', node: n3 }]) as Configuration;
     expect(joint).toEqual({ ...three, voters: [n1, n2], outgoing: [n1, n2, n3] });

@@ -13,8 +13,13 @@ import {
 } from './configuration.ts';
 
 export type Change =
-  /** Joins as a learner, and votes once its log and storage have caught up. */
-  | { readonly kind: 'add-voter'; readonly node: NodeId }
+  /**
+   * Joins as a learner, and votes once its log and storage have caught up. `disk` is what the id stands
+   * for from now on; one that is known stays.
+   */
+  | { readonly kind: 'add-voter'; readonly node: NodeId; readonly disk?: string }
+  /** A learner, joining or not, votes now; refused while it has not caught up. */
+  | { readonly kind: 'promote'; readonly node: NodeId }
   /** A learner that stays one; a voter becomes one; a joining learner joins no more. */
   | { readonly kind: 'add-learner'; readonly node: NodeId }
   | { readonly kind: 'remove'; readonly node: NodeId }
@@ -25,6 +30,7 @@ interface Lists {
   readonly learners: Set<NodeId>;
   readonly joining: Set<NodeId>;
   readonly priorities: Map<NodeId, number>;
+  readonly disks: Map<NodeId, string>;
 }
 
 /** Undefined when the changes do not make sense here, or change nothing. */
@@ -44,12 +50,11 @@ export function promoted(
   configuration: Configuration,
   nodes: readonly NodeId[],
 ): Configuration | undefined {
-  const lists = listsOf(configuration);
-  for (const node of nodes) {
-    if (!lists.joining.delete(node)) return undefined;
-    lists.voters.add(node);
-  }
-  return next(configuration, lists);
+  if (!nodes.every((node) => configuration.joining.includes(node))) return undefined;
+  return changed(
+    configuration,
+    nodes.map((node) => ({ kind: 'promote', node })),
+  );
 }
 
 /** The simple configuration that a joint one leads to. Who is in neither half is removed for good. */
@@ -57,11 +62,16 @@ export function left(joint: Configuration): Configuration {
   const { voters, learners, joining, outgoing, removed } = joint;
   const stays = new Set([...voters, ...learners, ...joining]);
   const gone = outgoing.filter((node) => !stays.has(node));
-  return { ...joint, outgoing: [], removed: [...removed, ...gone].slice(-REMOVED_MAX) };
+  return {
+    ...joint,
+    outgoing: [],
+    removed: [...removed, ...gone].slice(-REMOVED_MAX),
+    disks: joint.disks.filter(({ node }) => stays.has(node)),
+  };
 }
 
 function carryOut(lists: Lists, removed: readonly NodeId[], change: Change): boolean {
-  const { voters, learners, joining, priorities } = lists;
+  const { voters, learners, joining, priorities, disks } = lists;
   const { node } = change;
   const isKnown = voters.has(node) || learners.has(node) || joining.has(node);
   switch (change.kind) {
@@ -69,6 +79,11 @@ function carryOut(lists: Lists, removed: readonly NodeId[], change: Change): boo
       if (voters.has(node) || joining.has(node) || removed.includes(node)) return false;
       learners.delete(node);
       joining.add(node);
+      if (change.disk !== undefined && !isKnown) disks.set(node, change.disk);
+      return true;
+    case 'promote':
+      if (!joining.delete(node) && !learners.delete(node)) return false;
+      voters.add(node);
       return true;
     case 'add-learner':
       if (learners.has(node) || removed.includes(node)) return false;
@@ -102,6 +117,9 @@ function next(before: Configuration, lists: Lists): Configuration | undefined {
     joining: [...lists.joining],
     removed: [...before.removed, ...gone].slice(-REMOVED_MAX),
     priorities: prioritiesOf(lists),
+    disks: [...lists.disks]
+      .filter(([node]) => stays.has(node) || before.voters.includes(node))
+      .map(([node, disk]) => ({ node, disk })),
   };
   if (voters.length === 0 || isSameAs(before, after)) return undefined;
   return isValidConfiguration(after) ? after : undefined;
@@ -123,12 +141,13 @@ function prioritiesOf({ priorities }: Lists): Priority[] {
   return [...priorities].map(([node, priority]) => ({ node, priority }));
 }
 
-function listsOf({ voters, learners, joining, priorities }: Configuration): Lists {
+function listsOf({ voters, learners, joining, priorities, disks }: Configuration): Lists {
   return {
     voters: new Set(voters),
     learners: new Set(learners),
     joining: new Set(joining),
     priorities: new Map(priorities.map(({ node, priority }) => [node, priority])),
+    disks: new Map(disks.map(({ node, disk }) => [node, disk])),
   };
 }
 

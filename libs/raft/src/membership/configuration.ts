@@ -7,6 +7,7 @@
  *   2. an id that was removed is on none of the other lists but `outgoing`: it never returns. An id
  *      names one disk; a member that lost its disk comes back under another id
  *   3. a configuration has voters, except the one of a replica that was not told of any yet
+ *   4. the disk of a member never changes, and goes with it
  */
 import { isCount, isNodeId, type LogIndex, type LogPosition, type NodeId } from '@kvstore/std';
 
@@ -14,6 +15,12 @@ export interface Priority {
   readonly node: NodeId;
   /** Leadership moves to the voter with the highest one; 0 for everybody who is not listed. */
   readonly priority: number;
+}
+
+/** The disk that an admitted member's id stands for; opaque. Founders know each other's without it. */
+export interface MemberDisk {
+  readonly node: NodeId;
+  readonly disk: string;
 }
 
 export interface Configuration {
@@ -26,6 +33,7 @@ export interface Configuration {
   readonly joining: readonly NodeId[];
   readonly removed: readonly NodeId[];
   readonly priorities: readonly Priority[];
+  readonly disks: readonly MemberDisk[];
 }
 
 /** A configuration and the index of the entry that holds it; the base's for the one a log begins with. */
@@ -58,6 +66,7 @@ export const MEMBERS_MAX = 64;
 export const REMOVED_MAX = 256;
 /** Codecs have 32 bits for a priority. */
 const PRIORITY_MAX = 0xffff_ffff;
+const DISK_LENGTH_MAX = 64;
 
 /** Of a replica that waits to be admitted. */
 export const NO_CONFIGURATION: Configuration = configurationOf([]);
@@ -67,7 +76,7 @@ export function configurationOf(
   voters: readonly NodeId[],
   priorities: readonly Priority[] = [],
 ): Configuration {
-  return { voters, outgoing: [], learners: [], joining: [], removed: [], priorities };
+  return { voters, outgoing: [], learners: [], joining: [], removed: [], priorities, disks: [] };
 }
 
 export function isJoint(configuration: Configuration): boolean {
@@ -90,15 +99,20 @@ export function priorityOf({ priorities }: Configuration, node: NodeId): number 
 
 /** Invariants 1 and 2, bounds and ranges; whoever has it from a message or a disk asks this first. */
 export function isValidConfiguration(configuration: Configuration): boolean {
-  const { voters, outgoing, learners, joining, removed, priorities } = configuration;
+  const { voters, outgoing, learners, joining, removed, priorities, disks } = configuration;
   const current = [...voters, ...learners, ...joining];
   if (current.length > MEMBERS_MAX || outgoing.length > MEMBERS_MAX) return false;
   if (removed.length > REMOVED_MAX || priorities.length > MEMBERS_MAX) return false;
   if (voters.length === 0 && current.length + outgoing.length > 0) return false;
-  const prioritised = priorities.map(({ node }) => node);
-  for (const list of [current, outgoing, removed, prioritised]) {
-    if (!list.every(isNodeId) || new Set(list).size !== list.length) return false;
+  const [prioritised, admitted] = [priorities, disks].map((list) => list.map(({ node }) => node));
+  for (const list of [current, outgoing, removed, prioritised, admitted]) {
+    if (!list?.every(isNodeId) || new Set(list).size !== list.length) return false;
   }
+  if (disks.length > 2 * MEMBERS_MAX || !disks.every(({ disk }) => isDiskName(disk))) return false;
   if (current.some((node) => removed.includes(node))) return false;
   return priorities.every(({ priority }) => isCount(priority) && priority <= PRIORITY_MAX);
+}
+
+function isDiskName(disk: string): boolean {
+  return disk.length > 0 && disk.length <= DISK_LENGTH_MAX;
 }

@@ -1,5 +1,6 @@
 /**
- * When a joining learner is ready to vote: judgement, once per tick of the leader.
+ * When a learner is ready to vote: judgement, once per tick of the leader. Joining ones are promoted by it,
+ * others only when they are told to.
  *
  * Its log has caught up when a round was short (thesis 4.2.1): everything the leader had when the
  * round began was acknowledged within one election timeout. Its storage has when it holds the cut
@@ -28,12 +29,20 @@ export class Promotion {
 
   /** Joining learners that are ready now. */
   ready(tick: number): readonly NodeId[] {
-    const { joining } = this.#state.membership.configuration;
-    for (const node of this.#rounds.keys()) if (!joining.includes(node)) this.#rounds.delete(node);
-    return joining.filter((node) => this.#hasLog(node, tick) && this.#hasStorage(node));
+    const { joining, learners } = this.#state.membership.configuration;
+    const all = [...joining, ...learners];
+    for (const node of this.#rounds.keys()) if (!all.includes(node)) this.#rounds.delete(node);
+    const caughtUp = all.filter((node) => this.#watchLog(node, tick));
+    return caughtUp.filter((node) => joining.includes(node) && this.#hasStorage(node));
   }
 
-  #hasLog(node: NodeId, tick: number): boolean {
+  /** What a learner lacks, as of the last tick; undefined when it may vote. */
+  lackOf(node: NodeId): 'log-behind' | 'storage-behind' | undefined {
+    if (this.#rounds.get(node)?.followsShort !== true) return 'log-behind';
+    return this.#hasStorage(node) ? undefined : 'storage-behind';
+  }
+
+  #watchLog(node: NodeId, tick: number): boolean {
     const { config, log } = this.#state;
     const match = this.#tracker.of(node)?.matchIndex ?? 0;
     const round = this.#rounds.get(node);
@@ -43,6 +52,7 @@ export class Promotion {
       this.#rounds.set(node, { target: log.last.index, beganAtTick: tick, followsShort });
       return followsShort;
     }
+    if (!isShort) this.#rounds.set(node, { ...round, followsShort: false });
     return round.followsShort && isShort;
   }
 

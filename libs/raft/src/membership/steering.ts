@@ -38,7 +38,14 @@ export class Steering {
   }
 
   change(changes: readonly Change[]): ChangeProposed {
-    return this.#propose(changed(this.#state.membership.configuration, changes));
+    const { configuration } = this.#state.membership;
+    const next = changed(configuration, changes);
+    const promotions = next === undefined ? [] : changes.filter(({ kind }) => kind === 'promote');
+    for (const { node } of promotions) {
+      const reason = this.#promotion.lackOf(node);
+      if (reason !== undefined) return { kind: 'refused', reason };
+    }
+    return this.#propose(next);
   }
 
   /** More of the log is committed. */
