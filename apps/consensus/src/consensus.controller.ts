@@ -1,7 +1,13 @@
 /** The control plane of a consensus: who it is and how it stands. */
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import type { ConsensusStatus, Hello, HelloRequest } from '@kvstore/contract';
+import type {
+  ConsensusStatus,
+  Hello,
+  HelloRequest,
+  MemberQuestion,
+  MemberReply,
+} from '@kvstore/contract';
 import { controlPattern, type Self } from '@kvstore/nest-kit';
 import type { Sequencer } from '@kvstore/sequencer';
 import { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
@@ -24,5 +30,10 @@ export class ConsensusController {
   @MessagePattern(controlPattern('consensus', 'status'))
   status(): ConsensusStatus {
     return this.#sequencer.status();
+  }
+
+  @MessagePattern(controlPattern('consensus', 'members'))
+  members(@Payload() question: MemberQuestion): Promise<MemberReply> {
+    return this.#sequencer.answerAboutMembers(question);
   }
 }

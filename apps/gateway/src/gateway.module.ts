@@ -11,6 +11,7 @@ import { GatewayController } from './gateway.controller.ts';
 import { GATEWAY_IDENTITY, GATEWAY_SELF, KV_CLIENT } from './gateway-tokens.ts';
 import { KvApi } from './kv/kv-api.ts';
 import { KeysController } from './rest/keys.controller.ts';
+import { MembersController } from './rest/members.controller.ts';
 import { StatusController } from './rest/status.controller.ts';
 import { UnimplementedController } from './rest/unimplemented.controller.ts';
 import type { GatewayIdentity } from './status/cluster-status.ts';
@@ -31,7 +32,13 @@ export class GatewayModule {
     return {
       module: GatewayModule,
       imports: [...(options.imports ?? []), HealthModule.register(options.health)],
-      controllers: [GatewayController, KeysController, StatusController, UnimplementedController],
+      controllers: [
+        GatewayController,
+        KeysController,
+        MembersController,
+        StatusController,
+        UnimplementedController,
+      ],
       providers: [
         { provide: KV_CLIENT, ...options.client },
         {

@@ -13,7 +13,7 @@ import type {
   WriteRequest,
   WriteResult,
 } from '@kvstore/cluster-client';
-import type { Failure } from '@kvstore/contract';
+import type { Failure, MemberList, MemberRequest } from '@kvstore/contract';
 import { RejectCode, type Condition, type Outcome } from '@kvstore/state-machine';
 import { logTimeMs, revision, type Revision } from '@kvstore/std';
 
@@ -32,6 +32,8 @@ export class MemoryKvClient implements KvClient {
   lastWrite: WriteRequest | undefined;
   lastGet: GetRequest | undefined;
   lastTimeoutMs: number | undefined;
+  lastMemberRequest: MemberRequest | undefined;
+  memberList: MemberList = { kind: 'members', index: 0, term: 1, leader: undefined, members: [] };
   #revision = 0;
   readonly #history = new Map<string, Version[]>();
   readonly #idempotent = new Map<string, { readonly request: string; readonly outcome: Outcome }>();
@@ -75,6 +77,13 @@ export class MemoryKvClient implements KvClient {
     await Promise.resolve();
     this.lastTimeoutMs = timeoutMs;
     return this.nodes;
+  }
+
+  async members(request: MemberRequest, timeoutMs: number): Promise<MemberList | Failure> {
+    await Promise.resolve();
+    this.lastMemberRequest = request;
+    this.lastTimeoutMs = timeoutMs;
+    return this.failing ?? this.memberList;
   }
 
   #apply(request: WriteRequest): Outcome {

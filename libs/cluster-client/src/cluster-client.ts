@@ -6,8 +6,11 @@ import {
   askControl,
   type ConsensusStatus,
   ControlOperation,
+  type Failure,
   FrameCodec,
   type Lanes,
+  type MemberList,
+  type MemberRequest,
   SenderRole,
   type StorageStatus,
   Subjects,
@@ -21,6 +24,7 @@ import type {
   WriteRequest,
   WriteResult,
 } from './kv-client.ts';
+import { MemberClient } from './member-client.ts';
 import { Reader } from './reader.ts';
 import { Routing } from './routing.ts';
 import { Writer } from './writer.ts';
@@ -32,6 +36,7 @@ export interface ClusterClientOptions {
   readonly group: string;
   readonly incarnation: number;
   readonly secret: Uint8Array;
+  /** Members to begin with; marks tell who they are from then on. */
   readonly nodes: readonly NodeId[];
   /** The first home storage. */
   readonly home: NodeId;
@@ -54,6 +59,7 @@ export class ClusterClient implements KvClient {
   readonly #routing: Routing;
   readonly #writer: Writer;
   readonly #reader: Reader;
+  readonly #members: MemberClient;
 
   constructor(options: ClusterClientOptions) {
     this.#options = options;
@@ -71,6 +77,7 @@ export class ClusterClient implements KvClient {
       frames: this.#frames,
       subjects: this.#subjects,
       home: options.home,
+      nodes: options.nodes,
       onNewTerm: () => {
         this.#writer.onNewTerm();
         this.#reader.onNewTerm();
@@ -94,6 +101,7 @@ export class ClusterClient implements KvClient {
       sessionTtlMs: SESSION_TTL_MS,
     });
     this.#reader = new Reader({ ...shared, waitingReadsMax: WAITING_READS_MAX });
+    this.#members = new MemberClient({ ...shared, bus: lanes.control });
   }
 
   get frames(): FrameCodec {
@@ -149,7 +157,11 @@ export class ClusterClient implements KvClient {
   }
 
   status(timeoutMs: number): Promise<readonly NodeStatus[]> {
-    return Promise.all(this.#options.nodes.map((node) => this.#nodeStatus(node, timeoutMs)));
+    return Promise.all(this.#routing.members.map((node) => this.#nodeStatus(node, timeoutMs)));
+  }
+
+  members(request: MemberRequest, timeoutMs: number): Promise<MemberList | Failure> {
+    return this.#members.request(request, timeoutMs);
   }
 
   async #nodeStatus(node: NodeId, timeoutMs: number): Promise<NodeStatus> {

@@ -2,7 +2,13 @@
  * What a gateway asks of a cluster: the port under `KvApi`. `ClusterClient` implements it over the
  * bus. Every answer is a value; a promise rejects only on a bug.
  */
-import type { ConsensusStatus, Failure, StorageStatus } from '@kvstore/contract';
+import type {
+  ConsensusStatus,
+  Failure,
+  MemberList,
+  MemberRequest,
+  StorageStatus,
+} from '@kvstore/contract';
 import type { LogTimeMs, Revision } from '@kvstore/std';
 import type { Condition, Outcome, Tag } from '@kvstore/state-machine';
 
@@ -76,6 +82,8 @@ export interface KvClient {
   get(request: GetRequest, timeoutMs: number): Promise<GetResult>;
   /** What each known node says of itself; a part that does not answer in time is undefined. */
   status(timeoutMs: number): Promise<readonly NodeStatus[]>;
+  /** Sees to it that it is so, and answers with the members as they are then. */
+  members(request: MemberRequest, timeoutMs: number): Promise<MemberList | Failure>;
   /** Undefined when writes and linearizable reads can be served, else why not, in one line. */
   readonly notReady: string | undefined;
 }

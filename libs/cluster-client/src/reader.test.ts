@@ -83,6 +83,7 @@ class ScriptedCluster {
       chain: chain(0),
       cutPoint: logIndex(0),
       epoch: 0,
+      members: nodes,
     });
     const sealed = frames('consensus', leader).seal(FrameKind.mark, term(1), mark);
     this.bus.publish(this.#subjects.mark, sealed);

@@ -21,6 +21,7 @@ class Scene {
     subjects,
     clock: { monotonicMs: () => this.time.ms, wallMs: () => 0 },
     home: n2,
+    nodes: [n1, n2, n3],
     onNewTerm: () => {
       this.newTerms += 1;
     },
@@ -37,6 +38,7 @@ class Scene {
       chain: chain(0),
       cutPoint: logIndex(0),
       epoch: 0,
+      members: [n1, n2, n3],
     });
     this.bus.publish(
       subjects.mark,

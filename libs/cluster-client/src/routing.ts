@@ -1,5 +1,6 @@
 /**
- * Where to send: the leader, learned from marks and refusals, and the storages, learned from beacons.
+ * Where to send: the leader and the members, learned from marks and refusals, and the storages, learned from
+ * beacons.
  *
  * The home storage sends the outcomes of this gateway's batches and is asked first. It stays the home
  * while it is heard, healthy, keeps up and answers; then another one takes over.
@@ -7,6 +8,7 @@
  * Invariants
  *   1. a term never goes back: what an older leader still says is ignored
  *   2. a storage whose breaker is open is asked only when there is no other
+ *   3. a storage of a node that is no member is never asked
  */
 import {
   type Beacon,
@@ -28,6 +30,8 @@ export interface RoutingOptions {
   readonly clock: Clock;
   /** First home, when it is there; gateways spread over the storages by different ones. */
   readonly home: NodeId;
+  /** Members as far as they are known before the first mark. */
+  readonly nodes: readonly NodeId[];
   /** A mark of a newer term arrived: what was sent to the old leader may be sent again at once. */
   readonly onNewTerm: () => void;
 }
@@ -50,6 +54,7 @@ export class Routing {
   readonly #subscriptions: BusSubscription[] = [];
   readonly #storages = new Map<NodeId, KnownStorage>();
   #home: NodeId;
+  #members: readonly NodeId[];
   #leader: NodeId | undefined;
   #term: Term = term(0);
   #markedAtMs = Number.NEGATIVE_INFINITY;
@@ -58,6 +63,7 @@ export class Routing {
   constructor(options: RoutingOptions) {
     this.#options = options;
     this.#home = options.home;
+    this.#members = options.nodes;
   }
 
   start(): void {
@@ -70,6 +76,11 @@ export class Routing {
 
   stop(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  /** By the newest mark. */
+  get members(): readonly NodeId[] {
+    return this.#members;
   }
 
   get term(): Term {
@@ -134,16 +145,19 @@ export class Routing {
     const healthy: (KnownStorage & { readonly node: NodeId })[] = [];
     for (const [node, storage] of this.#storages) {
       if (!storage.beacon.healthy || storage.heardAtMs < oldest) continue;
+      if (!this.#members.includes(node)) continue;
       healthy.push({ ...storage, node });
     }
     return healthy;
   }
 
   #onMark(payload: Uint8Array): void {
-    const frame = this.#options.frames.receive(payload, FrameKind.mark, decodeMark)?.frame;
-    if (frame === undefined || frame.term < this.#term) return;
+    const received = this.#options.frames.receive(payload, FrameKind.mark, decodeMark);
+    if (received === undefined || received.frame.term < this.#term) return;
+    const { frame } = received;
     const { name } = frame.sender;
     if (!isNodeId(name)) return;
+    this.#members = received.body.members;
     const newer = frame.term > this.#term;
     this.#term = frame.term;
     this.#leader = name;
@@ -159,11 +173,19 @@ export class Routing {
     const heardAtMs = clock.monotonicMs();
     const known = this.#storages.get(name);
     if (known === undefined) {
+      this.#forgetStrangers();
       const breaker = new CircuitBreaker(clock);
       this.#storages.set(name, { breaker, beacon: received.body, heardAtMs });
     } else {
       known.beacon = received.body;
       known.heardAtMs = heardAtMs;
+    }
+  }
+
+  /** So that who came and went does not add up. */
+  #forgetStrangers(): void {
+    for (const node of this.#storages.keys()) {
+      if (!this.#members.includes(node)) this.#storages.delete(node);
     }
   }
 }

@@ -115,6 +115,7 @@ class ScriptedNode {
       chain: chain(0),
       cutPoint: logIndex(0),
       epoch: 0,
+      members: [node],
     });
     this.bus.publish(this.#subjects.mark, this.#consensus.seal(FrameKind.mark, term(1), mark));
     const beacon = encodeBeacon({

@@ -33,6 +33,9 @@ export interface MemberHello {
   readonly clusterId: string | undefined;
   /** The disks that founded the cluster, once it is founded. */
   readonly founders: Readonly<Record<NodeId, string>> | undefined;
+  /** The disks of members that were admitted later, and ids that never return, by what is committed here. */
+  readonly admitted?: Readonly<Record<NodeId, string>>;
+  readonly removed?: readonly NodeId[];
 }
 
 /**
@@ -78,13 +81,25 @@ export async function askControl<Answer>(
   request: unknown,
   timeoutMs: number,
 ): Promise<Answer | undefined> {
+  const answer = await requestControl<Answer>(bus, frames, subject, request, timeoutMs);
+  return typeof answer === 'string' ? undefined : answer;
+}
+
+/** 'not-sent': certainly nobody saw the question. 'no-answer': somebody may have acted on it. */
+export async function requestControl<Answer>(
+  bus: Bus,
+  frames: FrameCodec,
+  subject: string,
+  request: unknown,
+  timeoutMs: number,
+): Promise<Answer | 'not-sent' | 'no-answer'> {
   const frame = frames.seal(FrameKind.controlRequest, term(0), encodeControl(request));
   try {
     const answer = await bus.request(subject, frame, timeoutMs);
-    return frames.receive(answer, FrameKind.controlReply, decodeControl)?.body as
-      Answer | undefined;
+    const received = frames.receive(answer, FrameKind.controlReply, decodeControl);
+    return received === undefined ? 'no-answer' : (received.body as Answer);
   } catch (error) {
-    if (error instanceof BusError) return undefined;
+    if (error instanceof BusError) return error.code === 'TIMEOUT' ? 'no-answer' : 'not-sent';
     throw error;
   }
 }

@@ -105,6 +105,8 @@ export const FrameRefusal = {
   mac: 'mac',
   /** Authentic, but of a cluster of the same name that was founded apart from this one. */
   foreign: 'foreign',
+  /** Authentic, but of an earlier start of its sender. */
+  former: 'former',
 } as const;
 export type FrameRefusal = (typeof FrameRefusal)[keyof typeof FrameRefusal];
 

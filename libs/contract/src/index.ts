@@ -27,7 +27,14 @@ export {
   FEATURE_LEVEL,
   FeatureLevelError,
 } from './command-codec.ts';
-export { askControl, clusterIdOf, clusterTagOf, decodeControl, encodeControl } from './control.ts';
+export {
+  askControl,
+  clusterIdOf,
+  clusterTagOf,
+  decodeControl,
+  encodeControl,
+  requestControl,
+} from './control.ts';
 export type { Hello, HelloRequest, MemberHello } from './control.ts';
 export {
   decodeArchived,
@@ -47,6 +54,14 @@ export type { ErrorCode, Failure } from './errors.ts';
 export { FrameCodec, FrameKind, FrameRefusal, SenderRole } from './frame.ts';
 export type { Frame, FrameIdentity, Sender } from './frame.ts';
 export { Limits } from './limits.ts';
+export { checkMemberRequest } from './members.ts';
+export type {
+  MemberEntry,
+  MemberList,
+  MemberQuestion,
+  MemberReply,
+  MemberRequest,
+} from './members.ts';
 export { decodeMark, encodeMark } from './mark.ts';
 export type { Mark } from './mark.ts';
 export {

@@ -1,10 +1,22 @@
 /**
- * The mark, published by the leader with every heartbeat: what is committed. Live entries are a
- * speed-up, the mark is the guarantee. Gateways and storages learn the leader from its sender.
+ * The mark, published by the leader with every heartbeat: what is committed, and who takes part. Live
+ * entries are a speed-up, the mark is the guarantee. Gateways and storages learn the leader from its sender.
  *
- *   u64 cluster tag · u64 commit index · u64 chain at it · u64 cut point · u32 epoch
+ *   u64 cluster tag · u64 commit index · u64 chain at it · u64 cut point · u32 epoch · u8 members × u8+id
  */
-import { ByteReader, ByteWriter, chain, type Chain, logIndex, type LogIndex } from '@kvstore/std';
+import {
+  ByteReader,
+  ByteWriter,
+  chain,
+  type Chain,
+  DecodeError,
+  decodeUtf8,
+  encodeUtf8,
+  isNodeId,
+  logIndex,
+  type LogIndex,
+  type NodeId,
+} from '@kvstore/std';
 
 export interface Mark {
   /** Tells founded clusters of one name apart: what a storage keeps belongs to one tag for ever. */
@@ -15,16 +27,20 @@ export interface Mark {
   readonly cutPoint: LogIndex;
   /** Of the stream that the committed log is archived to; 0: none yet. */
   readonly epoch: number;
+  /** Everybody who is sent the log, learners and leaving voters included; at most 255. */
+  readonly members: readonly NodeId[];
 }
 
 export function encodeMark(mark: Mark): Uint8Array {
-  return new ByteWriter(36)
+  const writer = new ByteWriter(64)
     .u64(mark.clusterTag)
     .u64(mark.commitIndex)
     .u64(mark.chain)
     .u64(mark.cutPoint)
     .u32(mark.epoch)
-    .finish();
+    .u8(mark.members.length);
+  for (const node of mark.members) writer.bytes8(encodeUtf8(node));
+  return writer.finish();
 }
 
 export function decodeMark(body: Uint8Array): Mark {
@@ -35,7 +51,14 @@ export function decodeMark(body: Uint8Array): Mark {
     chain: chain(reader.u64()),
     cutPoint: logIndex(reader.u64()),
     epoch: reader.u32(),
+    members: Array.from({ length: reader.u8() }, () => decodeNode(reader)),
   };
   reader.end();
   return mark;
+}
+
+function decodeNode(reader: ByteReader): NodeId {
+  const name = decodeUtf8(reader.bytes8());
+  if (!isNodeId(name)) throw new DecodeError('bad node id');
+  return name;
 }

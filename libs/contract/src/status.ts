@@ -15,6 +15,8 @@ export interface ConsensusStatus {
   readonly spaceError: string | undefined;
   readonly progress: readonly {
     readonly node: string;
+    /** False for a learner. */
+    readonly votes: boolean;
     readonly matchIndex: number;
     readonly healthy: boolean;
   }[];

@@ -2,7 +2,7 @@
  * The subject grammar: `kv.<cluster>.<group>.…`, so that clusters and groups can share a NATS.
  *
  *   live, mark, beacon                      published to whoever listens
- *   consensus.<node>.{propose,read-index,pull,raft,vote,hello,status}
+ *   consensus.<node>.{propose,read-index,pull,raft,vote,hello,status,members}
  *   storage.<node>.{read,outcomes,snapshot,hello,status}
  *   gateway.<name>.{outcomes,hello}
  *   log.<epoch>                             the committed log in JetStream
@@ -39,7 +39,12 @@ export const StorageOperation = {
 export type StorageOperation = (typeof StorageOperation)[keyof typeof StorageOperation];
 
 /** What the control plane can ask of a process. */
-export const ControlOperation = { hello: 'hello', status: 'status' } as const;
+export const ControlOperation = {
+  hello: 'hello',
+  status: 'status',
+  /** Of a consensus: who takes part, and changes of that. */
+  members: 'members',
+} as const;
 export type ControlOperation = (typeof ControlOperation)[keyof typeof ControlOperation];
 
 /** The subjects of one group of one cluster. */
@@ -149,7 +154,9 @@ export function busPermissions({ cluster, group, role, name }: BusIdentity): {
       return {
         publish: [
           hello,
-          ...['propose', 'read-index', 'status'].map((each) => `${prefix}.consensus.*.${each}`),
+          ...['propose', 'read-index', 'status', 'members'].map(
+            (each) => `${prefix}.consensus.*.${each}`,
+          ),
           ...['read', 'outcomes', 'status'].map((each) => `${prefix}.storage.*.${each}`),
           ...answers('gateway'),
         ],

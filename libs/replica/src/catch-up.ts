@@ -21,7 +21,7 @@ import { logIndex, type LogIndex, type NodeId, term, type Timers } from '@kvstor
 import type { EntryArchive } from './entry-archive.ts';
 
 export interface CatchUpOptions {
-  /** The own node first. */
+  /** To begin with, the own node first; marks tell who they are from then on. */
   readonly nodes: readonly NodeId[];
   readonly archive: EntryArchive | undefined;
   readonly bus: Bus;
@@ -41,6 +41,8 @@ const PAUSE_MS = 50;
 
 export class CatchUp {
   readonly #options: CatchUpOptions;
+  /** The own node first. */
+  #nodes: readonly NodeId[];
   #target: LogIndex = logIndex(0);
   #armedAt: LogIndex | undefined;
   #pulling = false;
@@ -53,6 +55,7 @@ export class CatchUp {
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
+    this.#nodes = options.nodes;
   }
 
   /** Committed at least up to `index`: the replica has to get there. */
@@ -67,6 +70,12 @@ export class CatchUp {
   /** What a mark says: the archive's newest epoch. */
   heardEpoch(epoch: number): void {
     if (epoch > this.#epoch) this.#epoch = epoch;
+  }
+
+  /** What a mark says: whose consensus can be asked. */
+  heardMembers(members: readonly NodeId[]): void {
+    const own = this.#options.nodes.slice(0, 1);
+    this.#nodes = [...own, ...members.filter((node) => !own.includes(node))];
   }
 
   stop(): void {
@@ -116,13 +125,13 @@ export class CatchUp {
 
   /** The consensus nodes, and behind them the archive. */
   get #sources(): number {
-    const { nodes, archive } = this.#options;
-    return nodes.length + (archive === undefined || this.#epoch === 0 ? 0 : 1);
+    const { archive } = this.#options;
+    return this.#nodes.length + (archive === undefined || this.#epoch === 0 ? 0 : 1);
   }
 
   async #pullOnce(from: LogIndex): Promise<void> {
-    const { nodes, archive, offer } = this.#options;
-    const node = nodes[this.#source];
+    const { archive, offer } = this.#options;
+    const node = this.#nodes[this.#source];
     if (node !== undefined) {
       this.pulls += 1;
       await offer(await this.#pullFrom(node, from));

@@ -65,7 +65,14 @@ describe('a storage', () => {
 
   function mark(clusterTag: number): void {
     const { index, chain } = LOG_START;
-    const body = encodeMark({ clusterTag, commitIndex: index, chain, cutPoint: index, epoch: 0 });
+    const body = encodeMark({
+      clusterTag,
+      commitIndex: index,
+      chain,
+      cutPoint: index,
+      epoch: 0,
+      members: [],
+    });
     bus.publish(subjects.mark, codec('consensus').seal(FrameKind.mark, term(1), body));
   }
 

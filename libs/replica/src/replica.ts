@@ -69,7 +69,7 @@ export interface ReplicaOptions {
   readonly secret: Uint8Array;
   /** Tag of the founded cluster that the data belongs to; undefined: not known yet. */
   readonly clusterTag: number | undefined;
-  /** Where entries can be pulled from; the own node first. */
+  /** Where entries can be pulled from before the first mark; the own node first. */
   readonly consensusNodes: readonly NodeId[];
   /** Read when no consensus serves an entry. */
   readonly archive?: EntryArchive;
@@ -232,6 +232,7 @@ export class Replica {
       return;
     }
     this.#catchUp.heardEpoch(mark.epoch);
+    this.#catchUp.heardMembers(mark.members);
     this.#catchUp.need(mark.commitIndex);
   }
 

@@ -87,8 +87,10 @@ describe('the cut point of marks', () => {
     expect(await nextCutPoint()).toBe(0);
     tell({ durable: logIndex(0), healthy: true });
     await nextCutPoint();
-    expect(sequencer.changeMembers([{ kind: 'set-priority', node, priority: 1 }])).toMatchObject({
-      kind: 'appended',
+    const request = { kind: 'priority', node, priority: 1 } as const;
+    expect(await sequencer.answerAboutMembers({ request, waitMs: 1_000 })).toMatchObject({
+      kind: 'members',
+      members: [{ node, role: 'voter', priority: 1, healthy: true }],
     });
   });
 

@@ -10,14 +10,16 @@
  *   2. a proposal is appended only when the log certainly has room for it, so that a full disk is
  *      an answer and never a half-written promise
  *   3. an error of the log or the hard state that is not waited out stops the process
- *   4. a message of another founded cluster is dropped and counted, whatever its names
+ *   4. a message of another founded cluster, or of a former start of its sender, is dropped and counted
  */
 import {
+  askControl,
   type BusMessage,
   type BusSubscription,
   clusterTagOf,
   ConsensusOperation,
   type ConsensusStatus,
+  ControlOperation,
   decodeBeacon,
   decodePropose,
   decodePull,
@@ -30,8 +32,12 @@ import {
   FrameCodec,
   FrameKind,
   FrameRefusal,
+  type Hello,
   isProposableBatch,
   type Lanes,
+  type MemberHello,
+  type MemberQuestion,
+  type MemberReply,
   type ProposeReply,
   type ReadIndexReply,
   RefusalReason,
@@ -40,6 +46,7 @@ import {
 } from '@kvstore/contract';
 import {
   assert,
+  assertNever,
   isNodeId,
   LOG_START,
   type LogIndex,
@@ -48,16 +55,15 @@ import {
   type Timer,
 } from '@kvstore/std';
 import {
-  type Change,
-  type ChangeProposed,
+  type Configuration,
   type DroppedMessages,
   type Entry,
   type Message,
+  type Proposed,
   type RaftNode,
   type Ready,
   Role,
   type SoftState,
-  type TransferStarted,
 } from '@kvstore/raft';
 import type { ArchiveSource, ArchiveState } from './archive-source.ts';
 import { ClusterClock } from './cluster-clock.ts';
@@ -66,10 +72,13 @@ import { CommittedLog } from './committed-log.ts';
 import { createCore } from './create-core.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { EntryHeaders } from './entry-headers.ts';
+import { FormerStarts } from './former-starts.ts';
 import { LogRoom, RECORD_OVERHEAD_BYTES } from './log-room.ts';
 import type { LogStore } from './log-store.ts';
 import { LogWriter } from './log-writer.ts';
 import { MarkPace } from './mark-pace.ts';
+import { MemberRequests } from './member-requests.ts';
+import { Members } from './members.ts';
 import { answerAll, type Proposal, Proposals } from './proposals.ts';
 import { decodeMessage, encodeMessage } from './raft-codec.ts';
 import {
@@ -83,6 +92,8 @@ import { Storages } from './storages.ts';
 /** How long a room is awaited between two looks. */
 const ROOM_POLL_MS = 10;
 const CLOCK_ENTRY_PERIOD_MS = 500;
+/** How long the process of a node that is to be added may take to say who it is. */
+const HELLO_MS = 500;
 /** Two election timeouts without a commit, or without an fsync, are no accident. */
 const PATIENCE_TIMEOUTS = 2;
 
@@ -104,6 +115,9 @@ export class Sequencer {
   readonly #frames: FrameCodec;
   readonly #subjects: Subjects;
   readonly #raft: RaftNode;
+  readonly #members: Members;
+  readonly #memberRequests: MemberRequests;
+  readonly #formerStarts = new FormerStarts();
   readonly #writer: LogWriter;
   readonly #clusterClock: ClusterClock;
   readonly #headers: EntryHeaders;
@@ -118,7 +132,7 @@ export class Sequencer {
   #clusterId: string | undefined;
   #clusterTag = 0;
   readonly #foreign = new Set<string>();
-  readonly #reads = new Map<number, BusMessage>();
+  readonly #reads = new Map<number, (reply: ReadIndexReply) => void>();
   readonly #subscriptions: BusSubscription[] = [];
   #ticker: Timer | undefined;
   #ticks = 0;
@@ -141,7 +155,6 @@ export class Sequencer {
     });
     this.#subjects = new Subjects(options.cluster, options.group);
     this.#proposals = new Proposals(this.#config.queueBytesMax);
-    this.#storages = new Storages(options.voters);
     this.#clusterClock = new ClusterClock(options.clock, () => this.#majorityWallMs());
     this.#headers = new EntryHeaders(this.#clusterClock);
     this.#room = new LogRoom(options.log, options.clock);
@@ -149,6 +162,9 @@ export class Sequencer {
     this.#diskWatch = new DiskWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.archive = this.#archiveSource();
     this.#raft = createCore(options, this.#config, this.#headers, this.#clusterClock);
+    this.#members = new Members(this.#raft.status().configuration);
+    this.#storages = new Storages(this.#members);
+    this.#memberRequests = this.#takeMemberRequests();
     this.#committedLog = new CommittedLog(options.log, this.#raft);
     this.#writer = new LogWriter(
       this.#raft,
@@ -209,6 +225,7 @@ export class Sequencer {
     this.#ticker?.cancel();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#proposals.refuseQueue(undefined);
+    this.#memberRequests.wake();
     await this.#writer.idle();
     this.#proposals.abandon();
     await this.#options.log.close();
@@ -232,24 +249,61 @@ export class Sequencer {
       spaceError: log.spaceError,
       progress: status.progress.map((each) => ({
         node: each.node,
+        votes: each.votes,
         matchIndex: each.matchIndex,
         healthy: each.recentlyActive,
       })),
     };
   }
 
-  /** Proposes the next membership; see `RaftNode.changeMembers`. */
-  changeMembers(changes: readonly Change[]): ChangeProposed {
-    const proposed = this.#raft.changeMembers(changes);
-    this.#advance();
-    return proposed;
+  /** Who takes part, or how that shall change; answered by the node that leads. */
+  answerAboutMembers(question: MemberQuestion): Promise<MemberReply> {
+    if (this.#clusterId === undefined || this.#stopped) {
+      return Promise.resolve({ kind: 'not-leader', leader: undefined });
+    }
+    return this.#memberRequests.answer(question);
   }
 
-  /** Begins to hand leadership over; see `RaftNode.transferLeadership`. */
-  transferLeadership(to: NodeId): TransferStarted {
-    const started = this.#raft.transferLeadership(to);
-    this.#advance();
-    return started;
+  /** In force here, which may not be committed yet. */
+  get configuration(): Configuration {
+    return this.#members.inForce;
+  }
+
+  /** The newest one known to be committed; undefined until a leader has told. */
+  get committedConfiguration(): Configuration | undefined {
+    return this.#members.committed?.configuration;
+  }
+
+  #takeMemberRequests(): MemberRequests {
+    const { node, clock, timers } = this.#options;
+    return new MemberRequests({
+      node,
+      raft: this.#raft,
+      members: this.#members,
+      clock,
+      timers,
+      confirm: (timeoutMs) => this.#confirm(timeoutMs),
+      hello: (other) => this.#hello(other),
+      advance: () => this.#advance(),
+    });
+  }
+
+  async #confirm(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const late = this.#options.timers.after(timeoutMs, () => resolve(false));
+      this.#requestRead((reply) => {
+        late.cancel();
+        resolve(reply.kind === 'granted');
+      });
+    });
+  }
+
+  async #hello(node: NodeId): Promise<MemberHello | undefined> {
+    const subject = this.#subjects.control('consensus', node, ControlOperation.hello);
+    const request = { process: `sequencer of ${this.#options.node}` };
+    const { control } = this.#options.lanes;
+    const hello = await askControl<Hello>(control, this.#frames, subject, request, HELLO_MS);
+    return hello?.member;
   }
 
   async #restoreHeader(): Promise<void> {
@@ -283,7 +337,8 @@ export class Sequencer {
 
   /** Known to have no connection for entries; to a single voter that makes no difference. */
   get #isCutOff(): boolean {
-    return this.#options.voters.length > 1 && this.#options.lanes.data.status !== 'connected';
+    const { node, lanes } = this.#options;
+    return this.#members.hasOtherVoters(node) && lanes.data.status !== 'connected';
   }
 
   #watchCommit(): void {
@@ -302,7 +357,7 @@ export class Sequencer {
 
   /** A single voter has nobody to leave the lead to. */
   #watchDisk(): void {
-    if (this.#options.voters.length === 1) return;
+    if (!this.#members.hasOtherVoters(this.#options.node)) return;
     const { durableIndex, lastIndex } = this.#raft.status();
     if (this.#diskWatch.tick(durableIndex, lastIndex) === 'wait') return;
     this.counters.resignations += 1;
@@ -317,6 +372,7 @@ export class Sequencer {
     this.#advancing = true;
     while (this.#raft.hasReady()) this.#carryOut(this.#raft.ready());
     this.#advancing = false;
+    this.#memberRequests.wake();
   }
 
   #carryOut(ready: Ready): void {
@@ -328,6 +384,7 @@ export class Sequencer {
     for (const entry of ready.append) this.#headers.appended(entry);
     this.#writer.write(ready.hardState, ready.append);
     for (const message of ready.messages) this.#send(message);
+    this.#members.follow(ready.configuration, ready.commitIndex ?? this.#commitIndex);
     if (ready.commitIndex !== undefined) this.#commit(ready.commitIndex, ready.committed);
     for (const { context, index } of ready.reads) {
       this.#answerRead(context, { kind: 'granted', index });
@@ -415,6 +472,7 @@ export class Sequencer {
       chain,
       cutPoint: this.#raft.status().cutPoint,
       epoch: this.#headers.epoch,
+      members: this.#members.all,
     });
     this.#publish('control', this.#subjects.mark, FrameKind.mark, body);
   }
@@ -502,14 +560,7 @@ export class Sequencer {
       this.#proposals.appended(proposed.index, proposals);
       return bytes;
     }
-    // While leadership is handed over nothing is taken; whoever waits a moment finds a leader.
-    const later = proposed.kind === 'overloaded' || proposed.kind === 'transferring';
-    answerAll(
-      proposals,
-      later
-        ? { kind: 'refused', reason: RefusalReason.overloaded }
-        : { kind: 'not-leader', leader: proposed.leader },
-    );
+    answerAll(proposals, refusalOf(proposed));
     return 0;
   }
 
@@ -538,8 +589,14 @@ export class Sequencer {
 
   #onReadIndex(message: BusMessage): void {
     if (this.#frames.open(message.payload, FrameKind.readIndex) === undefined) return;
+    this.#requestRead((reply) => {
+      message.respond(this.#seal(FrameKind.readIndexReply, encodeReadIndexReply(reply)));
+    });
+  }
+
+  #requestRead(answer: (reply: ReadIndexReply) => void): void {
     const context = this.#nextRead++;
-    this.#reads.set(context, message);
+    this.#reads.set(context, answer);
     const requested = this.#raft.requestRead(context);
     if (requested === 'not-leader') {
       this.#answerRead(context, { kind: 'not-leader', leader: this.#soft.leader });
@@ -552,9 +609,9 @@ export class Sequencer {
   }
 
   #answerRead(context: number, reply: ReadIndexReply): void {
-    const message = this.#reads.get(context);
+    const answer = this.#reads.get(context);
     this.#reads.delete(context);
-    message?.respond(this.#seal(FrameKind.readIndexReply, encodeReadIndexReply(reply)));
+    answer?.(reply);
   }
 
   #onPull(message: BusMessage): void {
@@ -592,6 +649,10 @@ export class Sequencer {
       return;
     }
     if (raftMessage.from !== name) return;
+    if (this.#formerStarts.isFormer(received.frame.sender)) {
+      this.#frames.refuse(FrameRefusal.former);
+      return;
+    }
     // Why first: with this vote it may lead, and stamp.
     this.#storages.hearWall(raftMessage.from, wallMs, this.#options.clock.monotonicMs());
     this.#raft.step(raftMessage);
@@ -600,7 +661,7 @@ export class Sequencer {
 
   #refuseForeign(node: string): void {
     this.#frames.refuse(FrameRefusal.foreign);
-    if (this.#foreign.has(node) || !this.#options.voters.some((voter) => voter === node)) return;
+    if (this.#foreign.has(node) || !this.#members.all.some((each) => each === node)) return;
     this.#foreign.add(node);
     this.#options.onNotice?.({ kind: 'foreign-member', node });
   }
@@ -611,5 +672,22 @@ export class Sequencer {
 
   #seal(kind: FrameKind, body: Uint8Array): Uint8Array {
     return this.#frames.seal(kind, this.#soft.term, body);
+  }
+}
+
+/**
+ * While leadership is handed over nothing is taken: whoever proposes is sent to who takes over, which it finds
+ * leading a moment later.
+ */
+function refusalOf(proposed: Exclude<Proposed, { kind: 'appended' }>): ProposeReply {
+  switch (proposed.kind) {
+    case 'overloaded':
+      return { kind: 'refused', reason: RefusalReason.overloaded };
+    case 'transferring':
+      return { kind: 'not-leader', leader: proposed.to };
+    case 'not-leader':
+      return { kind: 'not-leader', leader: proposed.leader };
+    default:
+      return assertNever(proposed);
   }
 }

@@ -1,8 +1,11 @@
 import type { Beacon } from '@kvstore/contract';
+import { configurationOf } from '@kvstore/raft';
 import { chain, logIndex, logTimeMs, nodeId } from '@kvstore/std';
+import { Members } from './members.ts';
 import { Storages } from './storages.ts';
 
 const nodes = ['node-1', 'node-2', 'node-3'].map(nodeId);
+const members = new Members({ index: logIndex(0), configuration: configurationOf(nodes) });
 const beacon = (applied: number, nextDue?: number, over: Partial<Beacon> = {}): Beacon => ({
   applied: logIndex(applied),
   durable: logIndex(0),
@@ -15,7 +18,7 @@ const beacon = (applied: number, nextDue?: number, over: Partial<Beacon> = {}): 
 
 describe('what the storages say', () => {
   test('the median applied index is what a majority has applied', () => {
-    const storages = new Storages(nodes);
+    const storages = new Storages(members);
     expect(storages.medianApplied()).toBeUndefined();
     storages.hear(nodes[0]!, beacon(50), 0);
     expect(storages.medianApplied()).toBeUndefined();
@@ -28,7 +31,7 @@ describe('what the storages say', () => {
   });
 
   test('a clock entry is due when something has expired and the last one is applied', () => {
-    const storages = new Storages(nodes);
+    const storages = new Storages(members);
     expect(storages.expiry(logTimeMs(100), logIndex(0), 0)).toBe('unheard');
     storages.hear(nodes[0]!, beacon(5, 100), 0);
     expect(storages.expiry(logTimeMs(99), logIndex(0), 0)).toBe('idle');
@@ -38,7 +41,7 @@ describe('what the storages say', () => {
   });
 
   test('what a storage has applied that does not serve counts for nothing', () => {
-    const storages = new Storages(nodes);
+    const storages = new Storages(members);
     for (const node of nodes) {
       storages.hear(node, beacon(9, undefined, { healthy: node === nodes[0] }), 0);
     }
@@ -49,7 +52,7 @@ describe('what the storages say', () => {
     const hour = 3_600_000;
     const at = (wallMs: number): Beacon => beacon(0, undefined, { wallMs });
     for (const wrong of [-hour, hour]) {
-      const storages = new Storages(nodes);
+      const storages = new Storages(members);
       expect(storages.majorityWallMs(nodes[0]!, 10 * hour, 0)).toBeUndefined();
       storages.hear(nodes[0]!, at(0), 0);
       storages.hear(nodes[1]!, at(10 * hour + 5), 0);
@@ -60,14 +63,14 @@ describe('what the storages say', () => {
   });
 
   test('a wall clock that has not been heard for two seconds does not count', () => {
-    const storages = new Storages(nodes);
+    const storages = new Storages(members);
     storages.hear(nodes[1]!, beacon(0, undefined, { wallMs: 1_000 }), 0);
     expect(storages.majorityWallMs(nodes[0]!, 900, 2_000)).toBe(900);
     expect(storages.majorityWallMs(nodes[0]!, 900, 2_001)).toBeUndefined();
   });
 
   test('the log is held for who receives a snapshot, the lowest first, and not for ever', () => {
-    const storages = new Storages(nodes);
+    const storages = new Storages(members);
     const needs = (index: number): Beacon =>
       beacon(0, undefined, { needs: logIndex(index), healthy: false });
     expect(storages.heldFrom(0)).toBeUndefined();

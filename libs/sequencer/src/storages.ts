@@ -1,11 +1,12 @@
 /**
- * What the storages of the voters last said in their beacons, as the leader uses it: when the next
+ * What the storages of the members last said in their beacons, as the leader uses it: when the next
  * clock entry is due, whether they fall so far behind that proposals must wait; and what time it is
  * for a majority of the nodes, of which each is told by both its processes. What they hold on disk
  * goes to the core, which knows the quorums.
  */
 import type { Beacon } from '@kvstore/contract';
 import { logIndex, type LogIndex, type LogTimeMs, type NodeId } from '@kvstore/std';
+import type { Members } from './members.ts';
 
 interface Heard {
   readonly beacon: Beacon;
@@ -25,24 +26,24 @@ interface Hold {
 }
 
 export class Storages {
-  readonly #voters: readonly NodeId[];
+  readonly #members: Members;
   readonly #heard = new Map<NodeId, Heard>();
   readonly #holds = new Map<NodeId, Hold>();
   readonly #walls = new Map<NodeId, { readonly wallMs: number; readonly atMs: number }>();
 
-  constructor(voters: readonly NodeId[]) {
-    this.#voters = voters;
+  constructor(members: Members) {
+    this.#members = members;
   }
 
   hear(node: NodeId, beacon: Beacon, nowMs: number): void {
-    if (this.#voters.includes(node)) this.#heard.set(node, { beacon, atMs: nowMs });
+    if (this.#isMember(node)) this.#heard.set(node, { beacon, atMs: nowMs });
     this.#hold(node, beacon.needs, nowMs);
     this.hearWall(node, beacon.wallMs, nowMs);
   }
 
   /** The wall clock of a node, as it read when it sent what has arrived now. */
   hearWall(node: NodeId, wallMs: number, nowMs: number): void {
-    if (this.#voters.includes(node)) this.#walls.set(node, { wallMs, atMs: nowMs });
+    if (this.#isMember(node)) this.#walls.set(node, { wallMs, atMs: nowMs });
   }
 
   /**
@@ -72,7 +73,12 @@ export class Storages {
 
   /** Applied index of the median voting storage: a majority has applied at least this much. */
   medianApplied(): LogIndex | undefined {
-    const reached = this.#reachedByMajority(this.#values((beacon) => beacon.applied));
+    const applied = new Map<NodeId, number>();
+    // Only those that serve: what another holds may be of another cluster, and counts for nothing.
+    for (const [node, { beacon }] of this.#heard) {
+      if (beacon.healthy) applied.set(node, beacon.applied);
+    }
+    const reached = this.#members.reachedByMajority(applied);
     return reached === undefined ? undefined : logIndex(reached);
   }
 
@@ -81,11 +87,11 @@ export class Storages {
    * the others as they were told and as much later as that is ago; undefined without a majority.
    */
   majorityWallMs(own: NodeId, ownWallMs: number, nowMs: number): number | undefined {
-    const walls = [ownWallMs];
+    const walls = new Map([[own, ownWallMs]]);
     for (const [node, { wallMs, atMs }] of this.#walls) {
-      if (node !== own && nowMs - atMs <= FRESH_MS) walls.push(wallMs + (nowMs - atMs));
+      if (node !== own && nowMs - atMs <= FRESH_MS) walls.set(node, wallMs + (nowMs - atMs));
     }
-    return this.#reachedByMajority(walls);
+    return this.#members.reachedByMajority(walls);
   }
 
   /**
@@ -103,14 +109,13 @@ export class Storages {
     return heard ? 'idle' : 'unheard';
   }
 
-  /** Of those that serve: what another holds may be of another cluster, and counts for nothing. */
-  #values(of: (beacon: Beacon) => number): number[] {
-    return [...this.#heard.values()].flatMap(({ beacon }) => (beacon.healthy ? [of(beacon)] : []));
-  }
-
-  /** The highest value that at least a majority of the voters is at or above. */
-  #reachedByMajority(values: number[]): number | undefined {
-    const majority = Math.floor(this.#voters.length / 2) + 1;
-    return values.sort((a, b) => b - a)[majority - 1];
+  /** Also drops what is known of those that are members no more, so that both maps stay bounded. */
+  #isMember(node: NodeId): boolean {
+    const { all } = this.#members;
+    for (const known of [this.#heard, this.#walls]) {
+      if (known.size <= all.length) continue;
+      for (const each of known.keys()) if (!all.includes(each)) known.delete(each);
+    }
+    return all.includes(node);
   }
 }

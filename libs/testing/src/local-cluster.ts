@@ -4,12 +4,26 @@
  */
 import { MemoryBus, type Delivery } from '@kvstore/bus';
 import { ClusterClient } from '@kvstore/cluster-client';
-import { clusterTagOf, type Lanes } from '@kvstore/contract';
+import {
+  type BusSubscription,
+  clusterTagOf,
+  type ControlOperation,
+  decodeControl,
+  encodeControl,
+  FrameCodec,
+  FrameKind,
+  type Hello,
+  type Lanes,
+  type MemberQuestion,
+  SenderRole,
+  Subjects,
+} from '@kvstore/contract';
 import {
   type Clock,
   type NodeId,
   nodeId,
   SeededRandom,
+  term,
   type Timer,
   type Timers,
 } from '@kvstore/std';
@@ -51,6 +65,7 @@ export interface LocalClusterOptions {
 interface Member {
   readonly sequencer: Sequencer;
   readonly replica: Replica;
+  readonly control: readonly BusSubscription[];
 }
 
 const CLUSTER = 'test';
@@ -60,6 +75,7 @@ const SECRET = new Uint8Array(32).fill(7);
 
 export class LocalCluster {
   readonly bus: MemoryBus;
+  /** Those that found it; more may be started, and admitted. */
   readonly nodes: readonly NodeId[];
   readonly failures: unknown[] = [];
   readonly #options: LocalClusterOptions;
@@ -85,6 +101,7 @@ export class LocalCluster {
     for (const node of this.nodes) await this.start(node);
   }
 
+  /** Resolves when it takes part, or waits to be admitted when it is none of the founders. */
   async start(node: NodeId): Promise<void> {
     const { log, hardStates, store } = await this.#options.openStores(node);
     const shared = {
@@ -101,7 +118,7 @@ export class LocalCluster {
     const random = new SeededRandom(this.#incarnation);
     const sequencer = new Sequencer({
       ...shared,
-      voters: this.nodes,
+      voters: this.nodes.includes(node) ? this.nodes : [],
       log,
       hardStates,
       random,
@@ -113,7 +130,7 @@ export class LocalCluster {
       consensusNodes: [node, ...others],
       store,
     });
-    this.#members.set(node, { sequencer, replica });
+    this.#members.set(node, { sequencer, replica, control: this.#serveControl(node, sequencer) });
     replica.start();
     await sequencer.start(CLUSTER_ID);
   }
@@ -122,8 +139,44 @@ export class LocalCluster {
   async stop(node: NodeId): Promise<void> {
     const member = this.member(node);
     this.#members.delete(node);
+    for (const each of member.control) each.unsubscribe();
     await member.sequencer.stop();
     await member.replica.stop();
+  }
+
+  /** What Nest serves in a process: who it is, and who takes part. */
+  #serveControl(node: NodeId, sequencer: Sequencer): readonly BusSubscription[] {
+    return [
+      this.answerHello(node),
+      this.#serve(node, 'members', (question) =>
+        sequencer.answerAboutMembers(question as MemberQuestion),
+      ),
+    ];
+  }
+
+  /** Of a node whose disk is empty; that may be all there is of it. */
+  answerHello(node: NodeId): BusSubscription {
+    const member = { disk: `disk of ${node}`, clusterId: undefined, founders: undefined };
+    const role = SenderRole.consensus;
+    const hello: Hello = { role, name: node, process: node, running: true, member };
+    return this.#serve(node, 'hello', () => hello);
+  }
+
+  #serve(
+    node: NodeId,
+    operation: ControlOperation,
+    answer: (request: unknown) => unknown,
+  ): BusSubscription {
+    const role = SenderRole.consensus;
+    const sender = { role, name: node, incarnation: this.#incarnation };
+    const frames = new FrameCodec({ ...this.identity, sender });
+    const subject = new Subjects(CLUSTER, GROUP).control(role, node, operation);
+    return this.bus.subscribe(subject, async (message) => {
+      const request = frames.receive(message.payload, FrameKind.controlRequest, decodeControl);
+      if (request === undefined) return;
+      const body = encodeControl(await answer(request.body));
+      message.respond(frames.seal(FrameKind.controlReply, term(0), body));
+    });
   }
 
   member(node: NodeId): Member {

@@ -13,7 +13,13 @@ import type {
   NodeStatus,
   PutRequest,
 } from '@kvstore/cluster-client';
-import { failure, type Failure } from '@kvstore/contract';
+import {
+  checkMemberRequest,
+  failure,
+  type Failure,
+  type MemberList,
+  type MemberRequest,
+} from '@kvstore/contract';
 import { RejectCode, type Outcome } from '@kvstore/state-machine';
 import { assertNever, InvariantError } from '@kvstore/std';
 import {
@@ -83,6 +89,14 @@ export class KvApi {
 
   async status(timeoutMs: number): Promise<readonly NodeStatus[] | Failure> {
     return checkTimeout(timeoutMs) ?? (await this.#client.status(timeoutMs));
+  }
+
+  async members(request: MemberRequest, timeoutMs: number): Promise<MemberList | Failure> {
+    return (
+      checkMemberRequest(request) ??
+      checkTimeout(timeoutMs) ??
+      (await this.#client.members(request, timeoutMs))
+    );
   }
 
   /** Undefined when requests can be served, else why not, in one line. */

@@ -300,12 +300,6 @@ const cases: Case[] = [
       ['POST', 'admin/backup'],
       ['POST', 'admin/restore'],
       ['GET', 'admin/metrics'],
-      ['GET', 'admin/members'],
-      ['POST', 'admin/members'],
-      ['DELETE', 'admin/members/node-1'],
-      ['POST', 'admin/members/node-1/promote'],
-      ['PUT', 'admin/members/node-1/priority'],
-      ['POST', 'admin/leader'],
       ['POST', 'admin/compact'],
     ] as const
   ).map(([method, path]): Case => [

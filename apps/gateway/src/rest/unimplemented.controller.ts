@@ -1,11 +1,11 @@
 /** The documented routes that this version does not offer: 501, so that nobody takes them for typos. */
-import { Controller, Delete, Get, Post, Put } from '@nestjs/common';
+import { Controller, Get, Post } from '@nestjs/common';
 import { failure } from '@kvstore/contract';
 import { FailureException } from '@kvstore/nest-kit';
 
 @Controller('api/v1')
 export class UnimplementedController {
-  @Get(['keys', 'watch', 'watch/*', 'admin/metrics', 'admin/members'])
+  @Get(['keys', 'watch', 'watch/*', 'admin/metrics'])
   get(): never {
     return unimplemented();
   }
@@ -17,22 +17,9 @@ export class UnimplementedController {
     'transaction',
     'admin/backup',
     'admin/restore',
-    'admin/members',
-    'admin/members/:node/promote',
-    'admin/leader',
     'admin/compact',
   ])
   post(): never {
-    return unimplemented();
-  }
-
-  @Put('admin/members/:node/priority')
-  put(): never {
-    return unimplemented();
-  }
-
-  @Delete('admin/members/:node')
-  delete(): never {
     return unimplemented();
   }
 }

@@ -87,7 +87,7 @@ test('one node that leads is told as it measures itself', () => {
 test('what the leader knows of its followers counts, not what they say', () => {
   const leader = consensus({
     role: 'leader',
-    progress: [{ node: 'node-2', matchIndex: 39, healthy: false }],
+    progress: [{ node: 'node-2', votes: false, matchIndex: 39, healthy: false }],
   });
   const nodes = [
     { node: 'node-1', consensus: leader, storage },
@@ -95,6 +95,7 @@ test('what the leader knows of its followers counts, not what they say', () => {
   ];
   const [, follower] = clusterStatus(identity, nodes, undefined).groups[0]?.members ?? [];
   expect(follower).toMatchObject({
+    role: 'learner',
     raft_state: 'follower',
     match_index: 39,
     healthy: false,

@@ -23,7 +23,7 @@ export interface NatsStatus {
 
 export interface MemberStatus {
   readonly node: string;
-  readonly role: 'voter';
+  readonly role: 'voter' | 'learner';
   readonly raft_state: string | null;
   readonly match_index: number | null;
   readonly healthy: boolean;
@@ -110,7 +110,7 @@ function memberStatus(node: NodeStatus, leading: Consensus | undefined): MemberS
   const own = consensus !== undefined && consensus === leading ? consensus.durableIndex : null;
   return {
     node: node.node,
-    role: 'voter',
+    role: progress === undefined || progress.votes ? 'voter' : 'learner',
     raft_state: consensus?.role ?? null,
     match_index: progress?.matchIndex ?? own,
     healthy:

@@ -1,0 +1,102 @@
+/**
+ * `/api/v1/admin/members` and `/api/v1/admin/leader`: decode → call → encode. Each answers with the members as
+ * they are afterwards. Names are whatever the client wrote; `KvApi` checks them.
+ */
+import { Controller, Delete, Get, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
+import type { MemberList, MemberRequest } from '@kvstore/contract';
+import { REQUEST_ID_HEADER, type HttpReply, type HttpRequest } from '@kvstore/nest-kit';
+import type { NodeId } from '@kvstore/std';
+import { KvApi } from '../kv/kv-api.ts';
+import { requireJson } from './accept.ts';
+import { integerField, readJsonObject, textField } from './json-body.ts';
+import { orThrow, timeoutOf } from './parameters.ts';
+import { parseQuery } from './query.ts';
+import { queryOf } from './request-target.ts';
+
+@Controller('api/v1/admin')
+export class MembersController {
+  readonly #kv: KvApi;
+
+  constructor(@Inject(KvApi) kv: KvApi) {
+    this.#kv = kv;
+  }
+
+  @Get('members')
+  list(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
+    return this.#answer(request, reply, { kind: 'list' });
+  }
+
+  @Post('members')
+  async add(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
+    const body = await readJsonObject(request, ['node']);
+    const node = textField(body, 'node') as NodeId;
+    await this.#answer(request, reply, { kind: 'add', node });
+  }
+
+  @Delete('members/:node')
+  async remove(
+    @Param('node') node: NodeId,
+    @Req() request: HttpRequest,
+    @Res() reply: HttpReply,
+  ): Promise<void> {
+    await this.#answer(request, reply, { kind: 'remove', node });
+  }
+
+  @Post('members/:node/promote')
+  async promote(
+    @Param('node') node: NodeId,
+    @Req() request: HttpRequest,
+    @Res() reply: HttpReply,
+  ): Promise<void> {
+    await this.#answer(request, reply, { kind: 'promote', node });
+  }
+
+  @Put('members/:node/priority')
+  async priority(
+    @Param('node') node: NodeId,
+    @Req() request: HttpRequest,
+    @Res() reply: HttpReply,
+  ): Promise<void> {
+    const body = await readJsonObject(request, ['priority']);
+    const priority = integerField(body, 'priority');
+    await this.#answer(request, reply, { kind: 'priority', node, priority });
+  }
+
+  @Post('leader')
+  async transfer(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
+    const body = await readJsonObject(request, ['node']);
+    const node = textField(body, 'node') as NodeId;
+    await this.#answer(request, reply, { kind: 'transfer', node });
+  }
+
+  async #answer(request: HttpRequest, reply: HttpReply, asked: MemberRequest): Promise<void> {
+    requireJson(request.raw.headers.accept);
+    const query = orThrow(parseQuery(queryOf(request.raw.url ?? ''), { timeout: 'single' }));
+    const list = orThrow(await this.#kv.members(asked, timeoutOf(query)));
+    const body = Buffer.from(JSON.stringify(document(list)));
+    reply.hijack();
+    reply.raw.writeHead(200, {
+      'content-type': 'application/json',
+      'content-length': body.length,
+      'cache-control': 'no-store',
+      [REQUEST_ID_HEADER]: request.id,
+    });
+    reply.raw.end(body);
+  }
+}
+
+function document({ index, term, leader, members }: MemberList) {
+  return {
+    term,
+    leader: leader ?? null,
+    configuration_index: index,
+    members: members.map(({ node, role, change, priority, matchIndex, healthy }) => ({
+      node,
+      role,
+      change: change ?? null,
+      priority,
+      match_index: matchIndex,
+      healthy,
+    })),
+  };
+}

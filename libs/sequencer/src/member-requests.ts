@@ -1,0 +1,375 @@
+/**
+ * What operators ask about members, answered by the node that leads.
+ *
+ * A request says what shall be so. It is looked at again whenever something happened, until it is so and
+ * committed, cannot be, or has waited long enough; a change that another one is in the way of waits for it.
+ *
+ * Invariants
+ *   1. nothing is answered from a configuration before this node is confirmed to lead, after the request came
+ *   2. a change is answered with success only when the configuration in force is committed, simple and as
+ *      was asked
+ *   3. after a change was proposed the answer is never a refusal: it is so, or unsettled
+ *   4. a member is added only with the name of the disk that answers under its id and was never used
+ *   5. no change leaves a majority of the voters to those that do not answer
+ */
+import {
+  checkMemberRequest,
+  type Failure,
+  failure,
+  type MemberHello,
+  type MemberList,
+  type MemberQuestion,
+  type MemberReply,
+  type MemberRequest,
+} from '@kvstore/contract';
+import {
+  type Change,
+  type ChangeRefusal,
+  type Configuration,
+  priorityOf,
+  type RaftNode,
+  replicasOf,
+  type RaftStatus,
+} from '@kvstore/raft';
+import { assertNever, type Clock, type NodeId, type Timers } from '@kvstore/std';
+import type { Members } from './members.ts';
+
+/** The part of the sequencer that this one works with. */
+export interface MemberSequencer {
+  readonly node: NodeId;
+  readonly raft: RaftNode;
+  readonly members: Members;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Whether this node leads, by a round that begins now; false when that cannot be found out in time. */
+  confirm(timeoutMs: number): Promise<boolean>;
+  /** Who answers as the consensus of a node. */
+  hello(node: NodeId): Promise<MemberHello | undefined>;
+  /** Carries out what the core has become ready to do. */
+  advance(): void;
+}
+
+type ChangeRequest = Exclude<MemberRequest, { kind: 'list' | 'transfer' }>;
+
+type Step =
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'so' }
+  | { readonly kind: 'change'; readonly change: Change }
+  | { readonly kind: 'greet' }
+  | Failure;
+
+const WAIT: Step = { kind: 'wait' };
+const SO: Step = { kind: 'so' };
+const WAIT_MS_MAX = 60_000;
+/** Requests that wait at a time. */
+const WAITING_MAX = 64;
+const RETRY_AFTER_MS = 1_000;
+
+export class MemberRequests {
+  readonly #of: MemberSequencer;
+  #wakers: (() => void)[] = [];
+  #open = 0;
+
+  constructor(sequencer: MemberSequencer) {
+    this.#of = sequencer;
+  }
+
+  /** Something happened: whoever waits looks again. */
+  wake(): void {
+    const wakers = this.#wakers;
+    if (wakers.length === 0) return;
+    this.#wakers = [];
+    for (const each of wakers) each();
+  }
+
+  async answer({ request, waitMs }: MemberQuestion): Promise<MemberReply> {
+    const invalid = checkMemberRequest(request);
+    if (invalid !== undefined) return invalid;
+    if (this.#open >= WAITING_MAX) return busy('Too many requests about members wait already.');
+    this.#open += 1;
+    const { clock, timers } = this.#of;
+    const deadlineMs = clock.monotonicMs() + Math.min(Math.max(waitMs, 0), WAIT_MS_MAX);
+    // Why: nothing else may happen until then.
+    const end = timers.after(deadlineMs - clock.monotonicMs(), () => this.wake());
+    try {
+      if (!(await this.#of.confirm(deadlineMs - clock.monotonicMs()))) return this.#notLeader;
+      if (request.kind === 'list') return this.#list();
+      if (request.kind === 'transfer') return await this.#transfer(request.node, deadlineMs);
+      return await this.#ensure(request, deadlineMs);
+    } finally {
+      end.cancel();
+      this.#open -= 1;
+    }
+  }
+
+  // --- changes ----------------------------------------------------------------------------------
+
+  async #ensure(request: ChangeRequest, deadlineMs: number): Promise<MemberReply> {
+    let begun = false;
+    let disk: string | undefined;
+    for (;;) {
+      const step = this.#nextStep(request, disk);
+      if (step.kind === 'so') return this.#list();
+      // Why after it: a leader that was removed leads no more when that is committed.
+      if (!this.#leads) return begun ? { kind: 'unsettled' } : this.#notLeader;
+      if (step.kind === 'failure' && !begun) return step;
+      if (this.#of.clock.monotonicMs() >= deadlineMs) {
+        if (begun) return { kind: 'unsettled' };
+        return busy('Another change of members is under way.');
+      }
+      if (step.kind === 'greet') {
+        const met = await this.#meet(request.node);
+        if (typeof met !== 'string') return met;
+        disk = met;
+        continue;
+      }
+      if (step.kind === 'change' && !begun) {
+        const refusal = this.#propose(step.change);
+        if (refusal === undefined) {
+          begun = true;
+          this.#of.advance();
+          continue;
+        }
+        if (refusal !== 'later') return refusal;
+      }
+      await this.#woken();
+    }
+  }
+
+  /** Judged by the settled configuration, so that one change follows the other. */
+  #nextStep(request: ChangeRequest, disk: string | undefined): Step {
+    const settled = this.#of.members.settled;
+    if (settled === undefined) return WAIT;
+    const { configuration } = settled;
+    switch (request.kind) {
+      case 'add':
+        return stepToAdd(configuration, request.node, disk);
+      case 'remove':
+        return this.#stepToRemove(configuration, request.node);
+      case 'promote':
+        return this.#stepToPromote(configuration, request.node);
+      case 'priority': {
+        const { node, priority } = request;
+        if (!replicasOf(configuration).includes(node)) return unknownMember(node);
+        if (priorityOf(configuration, node) === priority) return SO;
+        return { kind: 'change', change: { kind: 'set-priority', node, priority } };
+      }
+      default:
+        return assertNever(request);
+    }
+  }
+
+  #stepToRemove(configuration: Configuration, node: NodeId): Step {
+    if (configuration.removed.includes(node)) return SO;
+    if (!replicasOf(configuration).includes(node)) return unknownMember(node);
+    const stay = configuration.voters.filter((voter) => voter !== node);
+    if (stay.length === 0) {
+      return failure('INVALID_ARGUMENT', `${node} is the only voter: a cluster has at least one.`);
+    }
+    if (stay.length === configuration.voters.length) {
+      return { kind: 'change', change: { kind: 'remove', node } };
+    }
+    return (
+      this.#withMajority(stay, `Without ${node}`) ?? {
+        kind: 'change',
+        change: { kind: 'remove', node },
+      }
+    );
+  }
+
+  #stepToPromote(configuration: Configuration, node: NodeId): Step {
+    const { voters } = configuration;
+    if (voters.includes(node)) return SO;
+    if (!replicasOf(configuration).includes(node)) return unknownMember(node);
+    return (
+      this.#withMajority([...voters, node], `With ${node}`) ?? {
+        kind: 'change',
+        change: { kind: 'promote', node },
+      }
+    );
+  }
+
+  /** A configuration whose majority does not answer could never be left again. */
+  #withMajority(voters: readonly NodeId[], what: string): Failure | undefined {
+    const { progress } = this.#of.raft.status();
+    const answering = progress.filter((each) => each.recentlyActive).map(({ node }) => node);
+    const answer = voters.filter((voter) => answering.includes(voter)).length;
+    if (answer > Math.floor(voters.length / 2)) return undefined;
+    return failure(
+      'CONDITION_FAILED',
+      `${what} only ${answer} of ${voters.length} voters would answer, which is no majority.`,
+    );
+  }
+
+  /** Undefined when it is appended. */
+  #propose(change: Change): MemberReply | 'later' | undefined {
+    const proposed = this.#of.raft.changeMembers([change]);
+    if (proposed.kind === 'appended') return undefined;
+    if (proposed.kind === 'not-leader') return this.#notLeader;
+    return refusalOf(proposed.reason, change.node, this.#of.raft.status());
+  }
+
+  /** The disk that would stand behind the id; or why it must not. */
+  async #meet(node: NodeId): Promise<string | Failure> {
+    const hello = await this.#of.hello(node);
+    if (hello === undefined) {
+      return failure(
+        'UNAVAILABLE',
+        `No consensus process answers as ${node}: start it, then add it.`,
+      );
+    }
+    if (hello.clusterId === undefined) return hello.disk;
+    return failure(
+      'INVALID_ARGUMENT',
+      `The disk of ${node} has been a member's already: start it with an empty data directory.`,
+    );
+  }
+
+  // --- leadership -------------------------------------------------------------------------------
+
+  async #transfer(to: NodeId, deadlineMs: number): Promise<MemberReply> {
+    const { raft, clock } = this.#of;
+    let begun = false;
+    for (;;) {
+      const status = raft.status();
+      if (status.leader === to) return this.#list();
+      if (!this.#leads && status.leader !== undefined) {
+        return begun ? { kind: 'unsettled' } : this.#notLeader;
+      }
+      if (begun && this.#leads && status.transferringTo !== to) {
+        return failure(
+          'UNAVAILABLE',
+          `${to} did not take over within an election timeout: the leader goes on.`,
+          { retryAfterMs: RETRY_AFTER_MS },
+        );
+      }
+      if (clock.monotonicMs() >= deadlineMs) {
+        return begun ? { kind: 'unsettled' } : busy('Leadership is being handed over already.');
+      }
+      if (this.#leads && !begun) {
+        const refused = this.#refusalToTransfer(to, status);
+        if (refused !== undefined) return refused;
+        begun = raft.transferLeadership(to) === 'started';
+        this.#of.advance();
+        if (begun) continue;
+      }
+      await this.#woken();
+    }
+  }
+
+  #refusalToTransfer(to: NodeId, { progress, configuration }: RaftStatus): Failure | undefined {
+    const { voters } = configuration.configuration;
+    if (!replicasOf(configuration.configuration).includes(to)) return unknownMember(to);
+    if (!voters.includes(to)) {
+      return failure('CONDITION_FAILED', `${to} is no voter: only a voter can lead.`);
+    }
+    if (progress.find(({ node }) => node === to)?.recentlyActive === true) return undefined;
+    return failure('CONDITION_FAILED', `${to} does not answer: it cannot take over.`);
+  }
+
+  // --- answers ----------------------------------------------------------------------------------
+
+  get #leads(): boolean {
+    return this.#of.raft.status().role === 'leader';
+  }
+
+  get #notLeader(): MemberReply {
+    const { leader } = this.#of.raft.status();
+    return { kind: 'not-leader', leader: leader === this.#of.node ? undefined : leader };
+  }
+
+  #list(): MemberList {
+    return memberList(this.#of.raft.status());
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => this.#wakers.push(resolve));
+  }
+}
+
+function stepToAdd(configuration: Configuration, node: NodeId, disk: string | undefined): Step {
+  if (replicasOf(configuration).includes(node)) return SO;
+  if (configuration.removed.includes(node)) {
+    return failure(
+      'INVALID_ARGUMENT',
+      `${node} was removed, and an id never returns: add the node under another name.`,
+    );
+  }
+  if (disk === undefined) return { kind: 'greet' };
+  return { kind: 'change', change: { kind: 'add-voter', node, disk } };
+}
+
+function unknownMember(node: NodeId): Failure {
+  return failure('INVALID_ARGUMENT', `${node} is no member of this cluster.`);
+}
+
+function busy(detail: string): Failure {
+  return failure('OVERLOADED', detail, { retryAfterMs: RETRY_AFTER_MS });
+}
+
+/** 'later': what is in the way passes by itself. */
+function refusalOf(
+  reason: ChangeRefusal,
+  node: NodeId,
+  { progress, lastIndex, cutPoint }: RaftStatus,
+): Failure | 'later' {
+  const match = progress.find((each) => each.node === node)?.matchIndex ?? 0;
+  switch (reason) {
+    case 'not-ready':
+    case 'pending':
+    case 'transferring':
+      return 'later';
+    case 'invalid':
+      return failure('INVALID_ARGUMENT', 'The cluster has as many members as it can have.');
+    case 'storages-behind':
+      return failure(
+        'CONDITION_FAILED',
+        `Too few storages of the voters there would be hold everything up to entry ${cutPoint}.`,
+      );
+    case 'log-behind':
+      return failure(
+        'CONDITION_FAILED',
+        `${node} has not caught up: its log ends at entry ${match} of ${lastIndex}.`,
+      );
+    case 'storage-behind':
+      return failure(
+        'CONDITION_FAILED',
+        `${node} has not caught up: its storage does not hold everything up to entry ${cutPoint} yet.`,
+      );
+    default:
+      return assertNever(reason);
+  }
+}
+
+function memberList({ term, leader, progress, configuration: at }: RaftStatus): MemberList {
+  const { index, configuration } = at;
+  const { voters, outgoing, joining } = configuration;
+  return {
+    kind: 'members',
+    index,
+    term,
+    leader,
+    members: replicasOf(configuration).map((node) => {
+      const known = progress.find((each) => each.node === node);
+      const votes = voters.includes(node) || outgoing.includes(node);
+      return {
+        node,
+        role: votes ? 'voter' : 'learner',
+        change: changeOf(node, voters, joining, votes),
+        priority: priorityOf(configuration, node),
+        matchIndex: known?.matchIndex ?? 0,
+        healthy: known?.recentlyActive ?? node === leader,
+      };
+    }),
+  };
+}
+
+function changeOf(
+  node: NodeId,
+  voters: readonly NodeId[],
+  joining: readonly NodeId[],
+  votes: boolean,
+): 'joining' | 'leaving' | undefined {
+  if (joining.includes(node)) return 'joining';
+  return votes && !voters.includes(node) ? 'leaving' : undefined;
+}
