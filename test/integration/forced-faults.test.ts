@@ -346,6 +346,9 @@ function cuttable(log: MemoryLogStore, cutBelow: () => LogIndex): LogStore {
     append: (entries, acknowledged) => log.append(entries, acknowledged),
     read: async (from, maxBytes) => (from < cutBelow() ? [] : log.read(from, maxBytes)),
     position: (index) => log.position(index),
+    cutPlace: (limit, keptBytes) => log.cutPlace(limit, keptBytes),
+    cut: (base) => log.cut(base),
+    install: (base) => log.install(base),
     close: () => log.close(),
   };
 }

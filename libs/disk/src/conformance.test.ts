@@ -22,7 +22,7 @@ const label = 'cluster/g0';
 
 diskConformance('NodeDisk', temporaryDisk);
 
-for (const segmentBytes of [32 * 1024, 1 << 20]) {
+for (const segmentBytes of [32 * 1024, 64 * 1024]) {
   logStoreConformance(`SegmentedLog of ${segmentBytes}-byte segments on NodeDisk`, async () => {
     const { disk, dispose } = await temporaryDisk();
     const options = { disk, directory: 'log', label, timers, segmentBytes };

@@ -7,33 +7,43 @@
  *      index by index, up to the index of the next place.
  *   2. An entry at or below the last index takes its place and cuts off all that came after it:
  *      the log is what was written last.
+ *   3. Nothing at or below the base is found, and no place is in a segment that was given back.
  */
 import { assert, LOG_START, logIndex } from '@kvstore/std';
 import type { LogIndex, LogPosition } from '@kvstore/std';
 import { EntryKind, TermSpans } from '@kvstore/raft';
 import type { Entry, TermSpan } from '@kvstore/raft';
+import type { LogSegment } from './log-segment.ts';
 
 export interface Place {
   readonly index: LogIndex;
-  /** Number of the segment, in the order in which they were written. */
-  readonly segment: number;
+  readonly segment: LogSegment;
   readonly offset: number;
 }
 
 export class EntryIndex {
   readonly #spacingBytes: number;
-  readonly #places: Place[] = [];
-  readonly #spans = new TermSpans(LOG_START, []);
+  readonly #spans: TermSpans;
+  #places: Place[] = [];
   /** Entries of that kind are few: one or two for every change of membership. */
-  readonly #configurations: Entry[] = [];
-  #last: LogPosition = LOG_START;
+  #configurations: Entry[] = [];
+  #base: LogPosition;
+  #last: LogPosition;
   /** Segment and offset right after the newest record. */
-  #endSegment = 0;
+  #endSegment: LogSegment | undefined;
   #endOffset = 0;
   #cuts = 0;
 
-  constructor(spacingBytes: number) {
+  constructor(spacingBytes: number, base: LogPosition = LOG_START) {
     this.#spacingBytes = spacingBytes;
+    this.#spans = new TermSpans(base, []);
+    this.#base = base;
+    this.#last = base;
+  }
+
+  /** The position before the first entry. */
+  get base(): LogPosition {
+    return this.#base;
   }
 
   get last(): LogPosition {
@@ -49,14 +59,16 @@ export class EntryIndex {
     return this.#configurations;
   }
 
-  /** How often a suffix was cut off: a reader that was under way then starts again. */
+  /** How often a part was cut off: a reader that was under way then starts again. */
   get cuts(): number {
     return this.#cuts;
   }
 
   /** The entry has been written at this place. */
-  add(entry: Entry, segment: number, offset: number, bytes: number): void {
-    assert(entry.index >= 1 && entry.index <= this.#last.index + 1, 'a gap in the log');
+  add(entry: Entry, segment: LogSegment, offset: number, bytes: number): void {
+    assert(entry.index > this.#base.index, 'an entry at or below the base');
+    assert(entry.index <= this.#last.index + 1, 'a gap in the log');
+    segment.lowestIndex = Math.min(segment.lowestIndex, entry.index);
     const cuts = entry.index <= this.#last.index;
     if (cuts) this.#cut(entry.index);
     this.#spans.extend(entry.index, entry.term);
@@ -74,7 +86,7 @@ export class EntryIndex {
 
   /** The last place at or before `index`, and the first index that is not found from there on. */
   locate(index: LogIndex): { readonly place: Place; readonly until: number } {
-    assert(index >= 1 && index <= this.#last.index, 'no such entry');
+    assert(index > this.#base.index && index <= this.#last.index, 'no such entry');
     let low = 0;
     let high = this.#places.length;
     while (high - low > 1) {
@@ -84,6 +96,29 @@ export class EntryIndex {
     }
     const place = this.#places[low] as Place;
     return { place, until: this.#places[low + 1]?.index ?? this.#last.index + 1 };
+  }
+
+  /** The log begins anew after `base`, one of its positions, which is right before `first`. */
+  cut(base: LogPosition, first: LogSegment): void {
+    assert(base.index > this.#base.index && base.index <= this.#last.index, 'a cut of nothing');
+    this.#cuts += 1;
+    if (base.index < this.#last.index) this.#spans.cut(base);
+    else this.#spans.reset(base);
+    this.#base = base;
+    const at = this.#places.findIndex(({ segment }) => segment === first);
+    this.#places = at < 0 ? [] : this.#places.slice(at);
+    this.#configurations = this.#configurations.filter(({ index }) => index > base.index);
+  }
+
+  /** A whole new log. */
+  reset(base: LogPosition): void {
+    this.#cuts += 1;
+    this.#spans.reset(base);
+    this.#base = base;
+    this.#last = base;
+    this.#places = [];
+    this.#configurations = [];
+    this.#endSegment = undefined;
   }
 
   #cut(index: LogIndex): void {

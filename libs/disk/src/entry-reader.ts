@@ -6,7 +6,6 @@ import type { Disk, LogIndex } from '@kvstore/std';
 import type { Entry } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import type { EntryIndex, Place } from './entry-index.ts';
-import type { LogSegment } from './log-segment.ts';
 import { RecordWindow } from './record-window.ts';
 
 const CHUNK_BYTES_MIN = 72 << 10;
@@ -18,7 +17,6 @@ const CHUNK_BYTES_MAX = 1 << 20;
  */
 export async function readEntries(
   disk: Disk,
-  segments: readonly LogSegment[],
   index: EntryIndex,
   from: LogIndex,
   to: LogIndex,
@@ -28,7 +26,7 @@ export async function readEntries(
   const { cuts } = index;
   while (!collected.full && collected.next <= to && index.cuts === cuts) {
     const { place, until } = index.locate(collected.next);
-    await readRun(disk, segments, place, Math.min(until - 1, to), collected);
+    await readRun(disk, place, Math.min(until - 1, to), collected);
   }
   return collected;
 }
@@ -65,12 +63,11 @@ export class EntryCollector {
 /** Reads records that follow each other in one file, from a place on, up to an index. */
 async function readRun(
   disk: Disk,
-  segments: readonly LogSegment[],
   place: Place,
   last: number,
   collected: EntryCollector,
 ): Promise<void> {
-  const segment = segments[place.segment] as LogSegment;
+  const { segment } = place;
   const chunk = Math.min(CHUNK_BYTES_MAX, CHUNK_BYTES_MIN + collected.bytesLeft);
   const file = await disk.open(segment.path);
   try {

@@ -5,7 +5,7 @@
 import { equalBytes, logIndex, SeededRandom } from '@kvstore/std';
 import type { Entry } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
-import { makeBody, makeEntries, ManualTimers, MemoryDisk } from '@kvstore/testing';
+import { makeBase, makeBody, makeEntries, ManualTimers, MemoryDisk } from '@kvstore/testing';
 import { openSegmentedLog } from './segmented-log.ts';
 import type { SegmentedLog } from './segmented-log.ts';
 
@@ -307,4 +307,77 @@ test('a bit that rots while the log is open is an error of the read', async () =
   await expect(readAll(log)).rejects.toMatchObject({ code: 'LOG_CORRUPT' });
   expect((await log.read(logIndex(7), 0))[0]?.index).toBe(7);
   await log.close();
+});
+
+describe('a log that was cut', () => {
+  const BASE = 'log/base';
+
+  /** Cut right before its last segment. */
+  async function cut(): Promise<{ readonly log: Written; readonly firstIndex: number }> {
+    const { disk, entries } = await written();
+    const log = await open(disk);
+    const place = log.cutPlace(logIndex(entries.length), 0) ?? 0;
+    await log.cut(makeBase(entries[place - 1] as Entry));
+    await log.close();
+    const names = (await disk.list('log')).filter((name) => name.endsWith('.log'));
+    const segments = names.map((name) => `log/${name}`);
+    expect(segments.length).toBe(1);
+    return { log: { disk, entries, segments }, firstIndex: place + 1 };
+  }
+
+  async function expectWhole(image: MemoryDisk, entries: readonly Entry[], firstIndex: number) {
+    const log = await open(image);
+    const found = await log.read(logIndex(firstIndex), Number.MAX_SAFE_INTEGER);
+    expect(found.map(({ chain }) => chain)).toEqual(
+      entries.slice(firstIndex - 1).map(({ chain }) => chain),
+    );
+    await log.close();
+  }
+
+  test('outlives any damage to one copy of its base, not to both', async () => {
+    const { log, firstIndex } = await cut();
+    const bytes = log.disk.peek(BASE);
+    const half = bytes.length / 2;
+    for (const slot of [0, 1]) {
+      for (let i = 0; i < 40; i++) {
+        const offset = i < 30 ? i * 4 : half - 1 - random.below(8);
+        const image = log.disk.killImage();
+        image.damage(BASE, flip(bytes, slot * half + offset));
+        await expectWhole(image, log.entries, firstIndex);
+        expect(image.peek(BASE)).toEqual(bytes);
+      }
+    }
+    const image = log.disk.killImage();
+    image.damage(BASE, flip(flip(bytes, 20), half + 20));
+    expectRefused(await outcome(image, log.entries), BASE);
+  });
+
+  test('is refused without its base or its first segment', async () => {
+    const { log } = await cut();
+    const noBase = log.disk.killImage();
+    await noBase.unlink(BASE);
+    expectRefused(await outcome(noBase, log.entries), log.segments[0] as string);
+    const noSegment = log.disk.killImage();
+    await noSegment.unlink(log.segments[0] as string);
+    expectRefused(await outcome(noSegment, log.entries), 'log');
+  });
+
+  test('is refused with a base of another history', async () => {
+    const { log, firstIndex } = await cut();
+    const other = await written(true, 77);
+    const copy = await open(other.disk);
+    await copy.cut(makeBase(other.entries[firstIndex - 2] as Entry));
+    await copy.close();
+    log.disk.damage(BASE, other.disk.peek(BASE));
+    expectRefused(await outcome(log.disk, log.entries), log.segments[0] as string);
+  });
+
+  test('segments that a crash left of the cut are removed at the next open', async () => {
+    const before = await written();
+    const { log, firstIndex } = await cut();
+    const left = before.segments[0] as string;
+    await (await log.disk.create(left)).write(0, before.disk.peek(left));
+    await expectWhole(log.disk, log.entries, firstIndex);
+    expect(await log.disk.list('log')).not.toContain(left.slice('log/'.length));
+  });
 });

@@ -1,13 +1,15 @@
 /**
  * Crash images at every disk operation of a workload, with every fate of what was not synced: what
  * is recovered must be the log after some number of the records in the order of their appends, no
- * fewer than were acknowledged. Then the same again during that recovery.
+ * fewer than were acknowledged, behind the base before or after a cut under way. Then the same again
+ * during that recovery.
  */
-import { equalBytes, logIndex, SeededRandom } from '@kvstore/std';
+import { equalBytes, LOG_START, logIndex, SeededRandom } from '@kvstore/std';
 import type { Disk, LogPosition } from '@kvstore/std';
-import type { Entry } from '@kvstore/raft';
+import type { Entry, LogBase } from '@kvstore/raft';
 import {
   FaultyDisk,
+  makeBase,
   makeBody,
   makeEntries,
   ManualTimers,
@@ -25,47 +27,84 @@ function open(disk: Disk, timers = new ManualTimers()): Promise<SegmentedLog> {
   return openSegmentedLog(options);
 }
 
-/** Every record in the order of its append, and how many were acknowledged. */
+/** An entry, or a base that took the place of everything before. */
+type Step = Entry | LogBase;
+
+/** Every step in the order of its call, and how many were acknowledged; and where it was cut. */
 class History {
-  readonly records: Entry[] = [];
+  readonly records: Step[] = [];
   acknowledged = 0;
+  /** The bases that may be found now: the last that is certainly durable first. */
+  bases: readonly number[] = [0];
   #tail: Entry[] = [];
+  #base: LogPosition = LOG_START;
   #acknowledgedIndex = none;
 
   async append(log: SegmentedLog, entries: readonly Entry[]): Promise<void> {
     this.records.push(...entries);
     const count = this.records.length;
-    this.#tail.length = (entries[0]?.index ?? 1) - 1;
+    this.#tail.length = (entries[0]?.index ?? 1) - this.#base.index - 1;
     this.#tail.push(...entries);
     await log.append(entries, this.#acknowledgedIndex);
     this.acknowledged = count;
     this.#acknowledgedIndex = logIndex(entries.at(-1)?.index ?? 0);
   }
 
+  async cut(log: SegmentedLog): Promise<void> {
+    const place = log.cutPlace(logIndex(this.length), 0);
+    if (place === undefined) throw new Error('nothing to cut off');
+    this.bases = [...this.bases, place];
+    await log.cut(makeBase(this.#tail[place - this.#base.index - 1] as Entry));
+    this.bases = [place];
+  }
+
+  async install(log: SegmentedLog, base: LogBase): Promise<void> {
+    this.records.push(base);
+    this.#tail = [];
+    this.#base = base.position;
+    this.bases = [...this.bases, base.position.index];
+    await log.install(base);
+    this.acknowledged = this.records.length;
+    this.bases = [base.position.index];
+  }
+
   /** Entries that follow index `after` of the log as it is. */
   next(after: number, inTerm: number, lengths: readonly number[]): Entry[] {
     const bodies = lengths.map((length, i) => makeBody(length, this.records.length + i));
-    return makeEntries(this.#tail[after - 1], inTerm, bodies);
+    const previous = this.#tail[after - this.#base.index - 1] ?? this.#base;
+    return makeEntries(previous, inTerm, bodies);
   }
 
   get length(): number {
-    return this.#tail.length;
+    return this.#base.index + this.#tail.length;
   }
 }
 
-function logAfter(records: readonly Entry[], count: number): Entry[] {
-  const log: Entry[] = [];
-  for (const entry of records.slice(0, count)) {
-    log.length = entry.index - 1;
-    log.push(entry);
+interface Log {
+  readonly base: number;
+  readonly entries: readonly Entry[];
+}
+
+function logAfter(records: readonly Step[], count: number): Log {
+  let base = 0;
+  const entries: Entry[] = [];
+  for (const step of records.slice(0, count)) {
+    if ('position' in step) {
+      base = step.position.index;
+      entries.length = 0;
+    } else {
+      entries.length = step.index - base - 1;
+      entries.push(step);
+    }
   }
-  return log;
+  return { base, entries };
 }
 
 interface Image {
   readonly disk: MemoryDisk;
   readonly acknowledged: number;
   readonly called: number;
+  readonly bases: readonly number[];
   readonly what: string;
 }
 
@@ -90,6 +129,23 @@ async function workload(disk: Disk, history: History): Promise<void> {
   await push(5, [10], 0);
   timers.fire();
   await push(5, [10, 15]);
+  await push(5, [3000, 3000, 3000, 2500, 3000]);
+  await history.cut(log);
+  await Promise.all([push(5, [3000, 3000, 4000]), push(6, [3000, 3000, 3000], 7)]);
+  await Promise.all([history.cut(log), push(6, [3000, 200, 3000])]);
+  timers.fire();
+  const elsewhere = makeEntries(
+    undefined,
+    7,
+    Array.from({ length: 40 }, () => makeBody(8, 8)),
+  );
+  await history.install(log, makeBase(elsewhere[29] as Entry));
+  await push(7, [20, 3000, 3000]);
+  await log.close();
+  log = await open(disk, timers);
+  await push(7, [3000, 3000, 3000]);
+  await history.cut(log);
+  await history.install(log, makeBase(elsewhere[39] as Entry));
   await log.close();
 }
 
@@ -99,9 +155,10 @@ async function crashImages(history: History): Promise<Image[]> {
   const images: Image[] = [];
   const disk = new FaultyDisk(memory, (operation) => {
     const at = `operation ${operation.number} (${operation.kind} ${operation.path})`;
-    const { acknowledged, records } = history;
+    const { acknowledged, records, bases } = history;
+    const called = records.length;
     const add = (image: MemoryDisk, fate: string): void => {
-      images.push({ disk: image, acknowledged, called: records.length, what: `${fate} at ${at}` });
+      images.push({ disk: image, acknowledged, called, bases, what: `${fate} at ${at}` });
     };
     for (const fate of UNSYNCED_FATES) add(memory.crashImage(random, { unsynced: fate }), fate);
     add(memory.killImage(), 'killed');
@@ -122,14 +179,20 @@ function sameEntry(a: Entry, b: Entry | undefined): boolean {
 }
 
 /** Returns how many records the recovered log stands for. */
-async function verify(log: SegmentedLog, records: readonly Entry[], image: Image): Promise<number> {
-  const found = await log.read(logIndex(1), Number.MAX_SAFE_INTEGER);
-  const last: LogPosition | undefined = found.at(-1);
+async function verify(log: SegmentedLog, records: readonly Step[], image: Image): Promise<number> {
+  const base = log.recovered.base?.position.index ?? 0;
+  if (!image.bases.includes(base)) throw new Error(`${image.what}: the base is ${base}`);
+  const found = await log.read(logIndex(base + 1), Number.MAX_SAFE_INTEGER);
+  const last: LogPosition | undefined = found.at(-1) ?? log.recovered.base?.position;
   for (let count = image.called; count >= image.acknowledged; count--) {
-    const expected = logAfter(records, count);
-    if (expected.length !== found.length || expected.at(-1)?.chain !== last?.chain) continue;
+    const whole = logAfter(records, count);
+    const expected = whole.entries.filter(({ index }) => index > base);
+    if (whole.base > base || expected.length !== found.length) continue;
+    if (expected.length > 0 && expected.at(-1)?.chain !== last?.chain) continue;
+    if (expected.length === 0 && whole.base !== base && whole.entries.at(-1)?.index !== base)
+      continue;
     expect(found.every((entry, i) => sameEntry(entry, expected[i]))).toBe(true);
-    expect(log.recovered.last.index).toBe(found.length);
+    expect(log.recovered.last.index).toBe(base + found.length);
     return count;
   }
   throw new Error(
@@ -150,7 +213,7 @@ async function expectDurable(
   log: SegmentedLog,
   logDisk: MemoryDisk,
   image: Image,
-  records: readonly Entry[],
+  records: readonly Step[],
 ): Promise<void> {
   const count = records.length;
   const reported = { ...image, acknowledged: count, called: count };

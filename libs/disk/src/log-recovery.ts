@@ -10,14 +10,19 @@
  *     say nothing: blocks of one write reach the disk in any order);
  *   - the durable mark or note, or the acknowledged index of the newest record.
  *
+ * Segments before the one that the base names are what a crash left of a cut; they are removed first.
+ * The one it names must continue the base.
+ *
  * What is found is made durable before it is reported: the last group may be in the page cache of
  * a killed process only, or even be taken for clean there after a failed sync, so it is written
  * again and synced.
  */
-import { assert, LOG_START, nextChain } from '@kvstore/std';
+import { assert, nextChain } from '@kvstore/std';
 import type { Disk, DiskFile, LogIndex, LogPosition } from '@kvstore/std';
 import { LogError } from '@kvstore/sequencer';
 import type { RecoveredLog } from '@kvstore/sequencer';
+import { basePosition } from './log-base-file.ts';
+import type { StoredBase } from './log-base-file.ts';
 import { EntryIndex } from './entry-index.ts';
 import { readEntries } from './entry-reader.ts';
 import { RECORD_HEADER_BYTES } from './log-record.ts';
@@ -51,9 +56,16 @@ export async function recoverSegments(
   directory: string,
   label: string,
   durableSequence: number,
+  stored: StoredBase,
 ): Promise<RecoveredSegments> {
-  const names = (await disk.list(directory)).filter(isSegmentName);
-  const recovery = new LogRecovery(disk, directory, label, durableSequence);
+  const all = (await disk.list(directory)).filter(isSegmentName);
+  const names = all.filter((name) => firstSequenceOf(name) >= stored.firstSequence);
+  if (names.length < all.length) {
+    const left = all.slice(0, all.length - names.length);
+    for (const name of left) await disk.unlink(joinPath(directory, name));
+    await disk.syncDirectory(directory);
+  }
+  const recovery = new LogRecovery(disk, directory, label, durableSequence, stored);
   for (const [number, name] of names.entries()) {
     await recovery.readSegment(name, names[number + 1]);
   }
@@ -66,8 +78,8 @@ class LogRecovery {
   readonly #label: string;
   readonly #markSequence: number;
   readonly #segments: LogSegment[] = [];
-  readonly #index = new EntryIndex(PLACE_SPACING_BYTES);
-  #nextSequence = 1;
+  readonly #index: EntryIndex;
+  #nextSequence: number;
   #acknowledged = 0;
   /** The newest `synced` in this segment, and where the records that were written with it begin. */
   #synced = 0;
@@ -75,11 +87,19 @@ class LogRecovery {
   #offset = 0;
   #cut: RecoveredLog['cut'];
 
-  constructor(disk: Disk, directory: string, label: string, markSequence: number) {
+  constructor(
+    disk: Disk,
+    directory: string,
+    label: string,
+    markSequence: number,
+    stored: StoredBase,
+  ) {
     this.#disk = disk;
     this.#directory = directory;
     this.#label = label;
     this.#markSequence = markSequence;
+    this.#index = new EntryIndex(PLACE_SPACING_BYTES, basePosition(stored));
+    this.#nextSequence = stored.firstSequence;
   }
 
   async readSegment(name: string, nextName: string | undefined): Promise<void> {
@@ -143,7 +163,8 @@ class LogRecovery {
     if (!samePosition(header.previous, this.#index.last)) {
       throw this.#corrupt(path, 'the segment does not continue the one before');
     }
-    return { path, firstSequence: header.firstSequence, fingerprint, bytes };
+    const { firstSequence, previous } = header;
+    return { path, firstSequence, previous, fingerprint, bytes, lowestIndex: Infinity };
   }
 
   /** Takes records until one does not fit; returns what was found there. */
@@ -152,7 +173,6 @@ class LogRecovery {
     window: RecordWindow,
     until: number,
   ): Promise<DecodedRecord> {
-    const number = this.#segments.length - 1;
     while (this.#nextSequence < until) {
       if (segment.bytes - this.#offset < RECORD_HEADER_BYTES) break;
       const decoded = window.peek(this.#offset) ?? (await window.load(this.#offset));
@@ -162,18 +182,18 @@ class LogRecovery {
       const follows = entry.index === this.#index.last.index + 1;
       const previous = follows ? this.#index.last : await this.#before(segment, entry.index);
       this.#check(segment, record, previous);
-      this.#take(record, number);
+      this.#take(record, segment);
     }
     return { kind: 'unused' };
   }
 
-  #take(record: LogRecord, segmentNumber: number): void {
+  #take(record: LogRecord, segment: LogSegment): void {
     if (record.synced !== this.#synced) {
       this.#synced = record.synced;
       this.#groupOffset = this.#offset;
     }
     this.#acknowledged = record.acknowledged;
-    this.#index.add(record.entry, segmentNumber, this.#offset, record.bytes);
+    this.#index.add(record.entry, segment, this.#offset, record.bytes);
     this.#nextSequence += 1;
     this.#offset += record.bytes;
   }
@@ -194,17 +214,11 @@ class LogRecovery {
 
   /** The position before an entry that cuts the log off at its own index. */
   async #before(segment: LogSegment, index: LogIndex): Promise<LogPosition | undefined> {
-    if (index === 1) return LOG_START;
-    if (index < 1 || index > this.#index.last.index) return undefined;
+    const { base, last } = this.#index;
+    if (index === base.index + 1) return base;
+    if (index <= base.index || index > last.index) return undefined;
     const before = (index - 1) as LogIndex;
-    const { entries } = await readEntries(
-      this.#disk,
-      this.#segments,
-      this.#index,
-      before,
-      before,
-      0,
-    );
+    const { entries } = await readEntries(this.#disk, this.#index, before, before, 0);
     const entry = entries[0];
     if (entry === undefined) throw this.#corrupt(segment.path, `entry ${before} cannot be found`);
     return { index: entry.index, term: entry.term, chain: entry.chain };

@@ -6,6 +6,7 @@ import {
   failNext,
   FaultyDisk,
   Gate,
+  makeBase,
   makeBody,
   makeEntries,
   ManualTimers,
@@ -16,6 +17,8 @@ import type { DiskOperation } from '@kvstore/testing';
 import { openSegmentedLog } from './segmented-log.ts';
 import type { SegmentedLog } from './segmented-log.ts';
 
+/** The durable mark and the base: two slots of 4 KiB, and two of 32. */
+const SIDE_BYTES = 72 * 1024;
 const SEGMENT_BYTES = 16 * 1024;
 const none = logIndex(0);
 const ALL = Number.MAX_SAFE_INTEGER;
@@ -158,7 +161,7 @@ describe('a full disk', () => {
   test('an empty log opens on a full disk, says why, and goes on when there is space', async () => {
     const timers = new ManualTimers();
     const disk = new FaultyDisk(new MemoryDisk());
-    disk.setSpace(10_000);
+    disk.setSpace(SIDE_BYTES + 1_000);
     const log = await open(disk, timers);
     expect(log.roomBytes).toBe(0);
     expect(log.spaceError).toContain('no space');
@@ -236,9 +239,25 @@ describe('a full disk', () => {
     await log.close();
   });
 
+  test('a cut lets an append that waits for space go on', async () => {
+    const disk = new FaultyDisk(new MemoryDisk());
+    const log = await open(disk);
+    const entries = entriesOf(Array.from({ length: 12 }, () => 4000));
+    for (const entry of entries.slice(0, 7)) await log.append([entry], none);
+    await log.requestSpace();
+    disk.setSpace(0);
+    const appends = entries.slice(7).map((entry) => log.append([entry], none));
+    while (log.spaceError === undefined) await turn();
+    const place = log.cutPlace(logIndex(7), 0) ?? 0;
+    await log.cut(makeBase(entries[place - 1] as Entry));
+    await Promise.all(appends);
+    expectSame(await log.read(logIndex(place + 1), ALL), entries.slice(place));
+    await log.close();
+  });
+
   test('closing gives up appends that wait for space', async () => {
     const disk = new FaultyDisk(new MemoryDisk());
-    disk.setSpace(10_000);
+    disk.setSpace(SIDE_BYTES + 1_000);
     const log = await open(disk);
     const appended = log.append(entriesOf([10]), none);
     await turn();
@@ -251,7 +270,7 @@ describe('a full disk', () => {
     const full = new FaultyDisk(memory);
     full.setSpace(1_000);
     await expect(open(full)).rejects.toMatchObject({ code: 'DISK_FULL' });
-    full.setSpace(10_000);
+    full.setSpace(SIDE_BYTES + 1_000);
     await open(full);
     const image = memory.crashImage(new SeededRandom(1), { unsynced: 'lost' });
     const options = { directory: 'log', label: 'c/g0', segmentBytes: SEGMENT_BYTES };
@@ -352,15 +371,16 @@ describe('segments', () => {
     expect(names).toEqual([
       '00000000000000000001.log',
       '00000000000000000003.log',
+      'base',
       'durable-mark',
       'durable-note',
       'spare',
     ]);
     for (const name of names) {
-      if (!name.startsWith('durable'))
+      if (name.endsWith('.log') || name === 'spare')
         expect(memory.peek(`log/${name}`).length).toBe(SEGMENT_BYTES);
     }
-    expect(log.sizeBytes).toBe(3 * SEGMENT_BYTES + 8192);
+    expect(log.sizeBytes).toBe(3 * SEGMENT_BYTES + SIDE_BYTES);
     await log.close();
   });
 

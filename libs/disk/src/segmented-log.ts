@@ -10,13 +10,14 @@
  *      durable.
  *   4. Bytes counted in `roomBytes` are allocated blocks of zeros.
  *   5. After the first failure of a write or sync nothing is written and nothing resolves.
+ *   6. A file is deleted only when a base at or above all of its entries is durable.
  *
- * The log is never cut at its beginning. Recovery is in `log-recovery.ts`.
+ * Recovery is in `log-recovery.ts`, which files there are in `segment-files.ts`.
  */
-import { assert, DiskError, LOG_START, logIndex } from '@kvstore/std';
+import { assert, DiskError, logIndex } from '@kvstore/std';
 import type { Chain, Disk, DiskFile, LogIndex, Term, Timer, Timers } from '@kvstore/std';
 import { TermSpans } from '@kvstore/raft';
-import type { Entry } from '@kvstore/raft';
+import type { Entry, LogBase } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import type { LogStore, RecoveredLog } from '@kvstore/sequencer';
 import { AppendQueue } from './append-queue.ts';
@@ -26,11 +27,14 @@ import type { EntryIndex } from './entry-index.ts';
 import { DurableNote } from './durable-note.ts';
 import { EntryCollector, readEntries } from './entry-reader.ts';
 import { GroupBuffer } from './group-buffer.ts';
+import { createLogBase, LOG_BASE_FILE, openLogBase } from './log-base-file.ts';
+import type { LogBaseFile } from './log-base-file.ts';
 import { BODY_BYTES_MAX, RECORD_BYTES_MAX, recordBytes } from './log-record.ts';
 import { recoverSegments } from './log-recovery.ts';
 import type { RecoveredSegments } from './log-recovery.ts';
 import { beginSegment } from './log-segment.ts';
 import type { LogSegment } from './log-segment.ts';
+import { SegmentFiles } from './segment-files.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { joinPath, SLOT_BYTES } from './slot-file.ts';
 import { SpaceRetry } from './space-retry.ts';
@@ -63,7 +67,8 @@ export async function openSegmentedLog(options: SegmentedLogOptions): Promise<Se
   await disk.makeDirectory(directory);
   const names = await disk.list(directory);
   const hasMark = names.includes(DURABLE_MARK_FILE);
-  if (!hasMark && (options.mustExist === true || names.some((name) => name.endsWith('.log')))) {
+  const isUsed = names.some((name) => name.endsWith('.log') || name === LOG_BASE_FILE);
+  if (!hasMark && (options.mustExist === true || isUsed)) {
     const path = joinPath(directory, DURABLE_MARK_FILE);
     throw new LogError('LOG_CORRUPT', `${path} is missing from a log that has been in use`);
   }
@@ -74,19 +79,32 @@ export async function openSegmentedLog(options: SegmentedLogOptions): Promise<Se
   // Why: the name of a mark found after a kill may be in the page cache only.
   if (hasMark) await disk.syncDirectory(directory);
   let fail: (error: unknown) => void = () => undefined;
-  const note = await DurableNote.open(disk, directory, options.timers, (error) => fail(error));
-  const durable = Math.max(mark.sequence, note.found);
-  const recovered = await recoverSegments(disk, directory, label, durable).catch(
-    async (error: unknown) => {
-      await note.close();
-      await mark.close();
-      throw error;
-    },
-  );
-  const log = new SegmentedLog({ ...options, segmentBytes }, recovered, mark, note);
-  fail = (error) => log.fail(error);
-  await log.start();
-  return log;
+  const open: { close(): Promise<void> }[] = [mark];
+  try {
+    const base = names.includes(LOG_BASE_FILE)
+      ? await openLogBase(disk, directory, label)
+      : await createLogBase(disk, directory, label);
+    open.push(base);
+    const note = await DurableNote.open(disk, directory, options.timers, (error) => fail(error));
+    open.push(note);
+    const durable = Math.max(mark.sequence, note.found);
+    const recovered = await recoverSegments(disk, directory, label, durable, base.stored);
+    const log = new SegmentedLog({ ...options, segmentBytes }, recovered, { mark, note, base });
+    fail = (error) => log.fail(error);
+    open.length = 0;
+    await log.start();
+    return log;
+  } catch (error) {
+    for (const file of open) await file.close();
+    throw error;
+  }
+}
+
+/** The small files beside the segments. */
+interface SideFiles {
+  readonly mark: DurableMark;
+  readonly note: DurableNote;
+  readonly base: LogBaseFile;
 }
 
 interface ActiveSegment {
@@ -102,7 +120,7 @@ export class SegmentedLog implements LogStore {
   readonly #retry: SpaceRetry;
   readonly #spare: SpareSegment;
   readonly #index: EntryIndex;
-  readonly #segments: LogSegment[];
+  readonly #files: SegmentFiles;
   readonly #queue = new AppendQueue();
   readonly #group = new GroupBuffer();
   /**
@@ -121,28 +139,29 @@ export class SegmentedLog implements LogStore {
   #markTimer: Timer | undefined;
   #marking: Promise<void> = Promise.resolve();
   #pumping: Promise<void> | undefined;
+  /** Cuts and installations, one after the other. */
+  #rebasing: Promise<void> = Promise.resolve();
   #failure: unknown;
   #closing: Promise<void> | undefined;
 
   constructor(
     options: SegmentedLogOptions & { readonly segmentBytes: number },
     recovered: RecoveredSegments,
-    mark: DurableMark,
-    note: DurableNote,
+    { mark, note, base }: SideFiles,
   ) {
     this.#options = options;
     this.#retry = new SpaceRetry(options.timers);
     this.#spare = new SpareSegment({ ...options, retry: this.#retry });
     this.#index = recovered.index;
-    this.#segments = recovered.segments;
-    this.#terms = new TermSpans(LOG_START, recovered.index.spans);
+    this.#files = new SegmentFiles({ ...options, retry: this.#retry }, base, recovered.segments);
+    this.#terms = new TermSpans(recovered.index.base, recovered.index.spans);
     this.#lastIndex = recovered.index.last.index;
     this.#nextSequence = recovered.nextSequence;
     this.#tailOffset = recovered.tailOffset;
     this.#mark = mark;
     this.#note = note;
     this.recovered = {
-      firstIndex: 1 as LogIndex,
+      base: base.stored.base,
       last: recovered.index.last,
       spans: [...recovered.index.spans],
       configurations: [...recovered.index.configurations],
@@ -153,7 +172,7 @@ export class SegmentedLog implements LogStore {
   /** Opens the tail and has room made. Once, before anything else. */
   async start(): Promise<void> {
     try {
-      const segment = this.#segments.at(-1);
+      const segment = this.#files.newest;
       if (segment !== undefined) {
         const file = await this.#options.disk.open(segment.path);
         this.#active = { segment, file, offset: this.#tailOffset };
@@ -182,9 +201,7 @@ export class SegmentedLog implements LogStore {
   }
 
   get sizeBytes(): number {
-    let bytes = this.#spare.readyBytes + 2 * SLOT_BYTES;
-    for (const segment of this.#segments) bytes += segment.bytes;
-    return bytes;
+    return this.#spare.readyBytes + 2 * SLOT_BYTES + this.#files.bytes;
   }
 
   get spaceError(): string | undefined {
@@ -211,6 +228,7 @@ export class SegmentedLog implements LogStore {
     assert(from >= 1, 'the log begins at index 1');
     for (;;) {
       this.#assertUsable();
+      if (from <= this.#index.base.index) return [];
       const { cuts } = this.#index;
       const waiting = this.#queue.overlay();
       const stored = (waiting[0]?.index ?? this.#index.last.index + 1) - 1;
@@ -218,7 +236,7 @@ export class SegmentedLog implements LogStore {
         from <= stored
           ? await this.#readStored(from, stored, maxBytes)
           : new EntryCollector(from, maxBytes);
-      if (this.#index.cuts !== cuts) continue;
+      if (collected === undefined || this.#index.cuts !== cuts) continue;
       for (const entry of waiting) {
         if (entry.index !== collected.next || collected.full) continue;
         collected.add({ ...entry, body: entry.body.slice() });
@@ -230,9 +248,46 @@ export class SegmentedLog implements LogStore {
   async position(
     index: LogIndex,
   ): Promise<{ readonly term: Term; readonly chain: Chain } | undefined> {
-    if (index < 1 || index > this.#lastIndex) return undefined;
+    const { base } = this.#index;
+    if (index === base.index) return { term: base.term, chain: base.chain };
+    if (index < base.index || index > this.#lastIndex) return undefined;
     const [entry] = await this.read(index, 0);
     return entry === undefined ? undefined : { term: entry.term, chain: entry.chain };
+  }
+
+  cutPlace(limit: LogIndex, keptBytes: number): LogIndex | undefined {
+    return this.#files.cutPlace(limit, keptBytes, this.#active?.offset ?? 0);
+  }
+
+  cut(base: LogBase): Promise<void> {
+    return this.#rebase(async () => {
+      const { position } = base;
+      if (position.index <= this.#index.base.index) return;
+      await this.#files.cut(base, (first) => {
+        this.#index.cut(position, first);
+        if (position.index < this.#lastIndex) this.#terms.cut(position);
+        else this.#terms.reset(position);
+      });
+      // Why: an append may wait for the space that has just come back.
+      this.#retry.retryNow();
+    });
+  }
+
+  install(base: LogBase): Promise<void> {
+    assert(this.#queue.isEmpty, 'a base is put in place while an append is under way');
+    return this.#rebase(async () => {
+      await this.#pumping;
+      const { position } = base;
+      await this.#files.install(base, this.#nextSequence, () => {
+        this.#index.reset(position);
+        this.#terms.reset(position);
+        this.#lastIndex = position.index;
+      });
+      const active = this.#active;
+      this.#active = undefined;
+      await active?.file.close();
+      this.#retry.retryNow();
+    });
   }
 
   close(): Promise<void> {
@@ -243,6 +298,7 @@ export class SegmentedLog implements LogStore {
   async #close(): Promise<void> {
     this.#retry.stop();
     await this.#pumping;
+    await this.#rebasing;
     this.#markTimer?.cancel();
     await this.#marking;
     const durable = this.#nextSequence - 1;
@@ -253,13 +309,15 @@ export class SegmentedLog implements LogStore {
     await this.#spare.close();
     await this.#active?.file.close();
     await this.#note.close();
+    await this.#files.close();
     await this.#mark.close();
   }
 
   #assertContinues(entries: readonly Entry[]): void {
     const first = entries[0];
     assert(first !== undefined, 'an append without entries');
-    assert(first.index >= 1 && first.index <= this.#lastIndex + 1, 'an append behind a gap');
+    assert(first.index > this.#index.base.index, 'an append at or below the base');
+    assert(first.index <= this.#lastIndex + 1, 'an append behind a gap');
     this.#terms.truncate(logIndex(first.index - 1));
     let next: number = first.index;
     for (const entry of entries) {
@@ -278,10 +336,36 @@ export class SegmentedLog implements LogStore {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async #readStored(from: LogIndex, last: number, maxBytes: number): Promise<EntryCollector> {
-    const { disk } = this.#options;
-    const to = last as LogIndex;
-    return readEntries(disk, this.#segments, this.#index, from, to, maxBytes);
+  /** Undefined when the log was cut meanwhile: what was read may be void, its file be gone. */
+  async #readStored(
+    from: LogIndex,
+    last: number,
+    maxBytes: number,
+  ): Promise<EntryCollector | undefined> {
+    const { cuts } = this.#index;
+    try {
+      return await readEntries(this.#options.disk, this.#index, from, last as LogIndex, maxBytes);
+    } catch (error) {
+      if (error instanceof DiskError && this.#index.cuts !== cuts) return undefined;
+      throw error;
+    }
+  }
+
+  // --- the beginning of the log -----------------------------------------------------------------
+
+  /** A failure fails the log: what is on the disk is not certain any more. */
+  #rebase(work: () => Promise<void>): Promise<void> {
+    const done = this.#rebasing.then(async () => {
+      this.#assertUsable();
+      try {
+        await work();
+      } catch (error) {
+        this.fail(error);
+        throw this.#failure ?? error;
+      }
+    });
+    this.#rebasing = done.catch(() => undefined);
+    return done;
   }
 
   // --- writing ----------------------------------------------------------------------------------
@@ -305,9 +389,8 @@ export class SegmentedLog implements LogStore {
     await this.#retry.run(() => active.file.write(active.offset, group.bytes));
     await active.file.sync();
     if (this.#failure !== undefined) throw this.#failure;
-    const number = this.#segments.length - 1;
     for (const { entry, offset, bytes } of group.records) {
-      this.#index.add(entry, number, active.offset + offset, bytes);
+      this.#index.add(entry, active.segment, active.offset + offset, bytes);
     }
     active.offset += group.length;
     this.#nextSequence += group.records.length;
@@ -348,7 +431,7 @@ export class SegmentedLog implements LogStore {
     const file = await disk.open(segment.path);
     await spare.file.close();
     await this.#active?.file.close();
-    this.#segments.push(segment);
+    this.#files.add(segment);
     this.#active = { segment, file, offset: SEGMENT_HEADER_BYTES };
     this.#beginningBytes = 0;
     void this.#prepare();

@@ -1,6 +1,6 @@
 /**
- * A small durable value: two checksummed copies in two 4 KiB slots of one file, written in place,
- * so that writing needs no space and changes no metadata.
+ * A small durable value: two checksummed copies in two slots (4 KiB unless told otherwise) of one
+ * file, written in place, so that writing needs no space and changes no metadata.
  *
  * Slot: magic (8) · label (1 + n) · generation (8) · payload (2 + n) · zeros · CRC-32C (4) over
  * all before it.
@@ -8,7 +8,15 @@
  * The file is built under another name and renamed when complete: a file of this name always had
  * two whole slots. Which slots are written when, and what a bad one means, is the caller's.
  */
-import { ByteReader, ByteWriter, crc32c, DecodeError, encodeUtf8, equalBytes } from '@kvstore/std';
+import {
+  assert,
+  ByteReader,
+  ByteWriter,
+  crc32c,
+  DecodeError,
+  encodeUtf8,
+  equalBytes,
+} from '@kvstore/std';
 import type { Disk, DiskFile } from '@kvstore/std';
 
 export const SLOT_BYTES = 4096;
@@ -24,6 +32,8 @@ export interface SlotIdentity {
   readonly magic: string;
   /** Whose it is; at most 255 bytes of UTF-8. */
   readonly label: string;
+  /** Of one slot, a multiple of 4,096; default `SLOT_BYTES`. */
+  readonly slotBytes?: number;
 }
 
 export class SlotFile {
@@ -36,16 +46,18 @@ export class SlotFile {
   }
 
   async read(): Promise<readonly [Slot, Slot]> {
-    const bytes = await this.#file.read(0, 2 * SLOT_BYTES);
+    const slotBytes = slotBytesOf(this.#identity);
+    const bytes = await this.#file.read(0, 2 * slotBytes);
     return [
-      decodeSlot(bytes.subarray(0, SLOT_BYTES), this.#identity),
-      decodeSlot(bytes.subarray(SLOT_BYTES), this.#identity),
+      decodeSlot(bytes.subarray(0, slotBytes), this.#identity),
+      decodeSlot(bytes.subarray(slotBytes), this.#identity),
     ];
   }
 
   /** Durable when it resolves. */
   async write(slot: 0 | 1, generation: number, payload: Uint8Array): Promise<void> {
-    await this.#file.write(slot * SLOT_BYTES, encodeSlot(this.#identity, generation, payload));
+    const bytes = encodeSlot(this.#identity, generation, payload);
+    await this.#file.write(slot * bytes.length, bytes);
     await this.#file.sync();
   }
 
@@ -67,9 +79,9 @@ export async function createSlotFile(
   const names = await disk.list(directory);
   if (names.includes(`${name}.tmp`)) await disk.unlink(unfinished);
   const slot = encodeSlot(identity, 1, payload);
-  const both = new Uint8Array(2 * SLOT_BYTES);
+  const both = new Uint8Array(2 * slot.length);
   both.set(slot);
-  both.set(slot, SLOT_BYTES);
+  both.set(slot, slot.length);
   const file = await disk.create(unfinished);
   try {
     await file.write(0, both);
@@ -87,18 +99,25 @@ export function joinPath(directory: string, name: string): string {
   return directory === '' ? name : `${directory}/${name}`;
 }
 
+function slotBytesOf({ slotBytes }: SlotIdentity): number {
+  return slotBytes ?? SLOT_BYTES;
+}
+
 function encodeSlot(identity: SlotIdentity, generation: number, payload: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(SLOT_BYTES);
+  const slotBytes = slotBytesOf(identity);
+  const writer = new ByteWriter(slotBytes);
   writer.raw(encodeUtf8(identity.magic)).bytes8(encodeUtf8(identity.label));
   writer.u64(generation).bytes16(payload);
-  writer.raw(new Uint8Array(SLOT_BYTES - 4 - writer.length));
+  assert(writer.length <= slotBytes - 4, 'the payload fits its slot');
+  writer.raw(new Uint8Array(slotBytes - 4 - writer.length));
   return writer.u32(crc32c(writer.view())).finish();
 }
 
 function decodeSlot(bytes: Uint8Array, identity: SlotIdentity): Slot {
-  if (bytes.length !== SLOT_BYTES) return { kind: 'bad' };
-  const body = bytes.subarray(0, SLOT_BYTES - 4);
-  if (new ByteReader(bytes.subarray(SLOT_BYTES - 4)).u32() !== crc32c(body)) return { kind: 'bad' };
+  const slotBytes = slotBytesOf(identity);
+  if (bytes.length !== slotBytes) return { kind: 'bad' };
+  const body = bytes.subarray(0, slotBytes - 4);
+  if (new ByteReader(bytes.subarray(slotBytes - 4)).u32() !== crc32c(body)) return { kind: 'bad' };
   try {
     const reader = new ByteReader(body);
     const magic = reader.raw(8);

@@ -24,7 +24,7 @@ export class CommittedLog {
     // holds the old one, and the new one may be committed already.
     const status = this.#raft.status();
     const commitIndex = logIndex(Math.min(status.commitIndex, status.durableIndex));
-    const { firstIndex } = this.#log.recovered;
+    const firstIndex = logIndex(status.baseIndex + 1);
     if (from > commitIndex) return { commitIndex, firstIndex, entries: [] };
     // Why memory first: what is asked for is nearly always what has just been committed.
     const recent = this.#raft.entriesFrom(from, maxBytes);

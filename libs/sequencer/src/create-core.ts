@@ -41,7 +41,7 @@ export function createCore(
     },
     {
       hardState: hardStates.recovered,
-      base: {
+      base: log.recovered.base ?? {
         position: LOG_START,
         configuration: configurationOf(voters),
         note: new Uint8Array(0),

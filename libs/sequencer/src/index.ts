@@ -6,6 +6,7 @@ export type { ArchiveSource, ArchiveState } from './archive-source.ts';
 export { ClusterClock } from './cluster-clock.ts';
 export { decideFounding } from './founding.ts';
 export type { Founding } from './founding.ts';
+export { decodeLogBase, encodeLogBase } from './log-base-codec.ts';
 export { LogError } from './log-store.ts';
 export type { HardStateStore, LogErrorCode, LogStore, RecoveredLog } from './log-store.ts';
 export { Sequencer } from './sequencer.ts';

@@ -3,11 +3,12 @@
  * segment files and by `testing` in memory; both pass the conformance suite in `testing`.
  */
 import type { Chain, LogIndex, LogPosition } from '@kvstore/std';
-import type { Entry, HardState, TermSpan } from '@kvstore/raft';
+import type { Entry, HardState, LogBase, TermSpan } from '@kvstore/raft';
 
 export interface RecoveredLog {
-  readonly firstIndex: LogIndex;
-  /** The last entry; LOG_START for an empty log. */
+  /** What stands before the first entry; undefined for a log that was never cut: LOG_START. */
+  readonly base: LogBase | undefined;
+  /** The last entry; the base's position for an empty log. */
   readonly last: LogPosition;
   readonly spans: readonly TermSpan[];
   /** The entries that say who takes part in consensus, in order. */
@@ -35,13 +36,33 @@ export interface LogStore {
   append(entries: readonly Entry[], acknowledged: LogIndex): Promise<void>;
   /**
    * Entries from `from`, in order, at least one unless the log ends before, at most `maxBytes` of
-   * bodies after the first. Sees every append that was called before.
+   * bodies after the first. Sees every append that was called before. None when the log does not
+   * hold `from`, also because it was cut meanwhile.
    */
   read(from: LogIndex, maxBytes: number): Promise<readonly Entry[]>;
-  /** Chain and term of an entry, or undefined when the log does not hold it. */
+  /** Chain and term of an entry or of the base, or undefined when the log does not hold it. */
   position(
     index: LogIndex,
   ): Promise<{ readonly term: Entry['term']; readonly chain: Chain } | undefined>;
+  /**
+   * The highest index, at or below `limit`, at which a cut gives space back and leaves at least
+   * `keptBytes` of files; undefined when there is none. It holds as long as nothing at or below it
+   * is cut off the end, which the core never does below its commit index.
+   */
+  cutPlace(limit: LogIndex, keptBytes: number): LogIndex | undefined;
+  /**
+   * Cuts off the beginning of the log: makes `base`, at an index that `cutPlace` has given, durable,
+   * then gives back what holds nothing above it. A crash finds the old base or the new one. Resolves
+   * when both are done; nothing happens when the base is not above the present one. Appends and
+   * reads go on meanwhile. Rejects as `append` does.
+   */
+  cut(base: LogBase): Promise<void>;
+  /**
+   * Puts `base` in place of the whole log, above whatever it ended with. No append is under way or
+   * called before it resolves, which is when that is durable. A crash finds the old log or the base
+   * alone.
+   */
+  install(base: LogBase): Promise<void>;
   /** Waits for what was appended and closes the files. */
   close(): Promise<void>;
 }

@@ -14,6 +14,7 @@ import {
   encodeConfiguration,
   encodeConfigurationEntry,
 } from './configuration-codec.ts';
+import { encodeBaseNote } from './log-base-codec.ts';
 import { decodeMessage, encodeMessage, type TaggedMessage } from './raft-codec.ts';
 
 const WALL_MS = 1_700_000_000_000;
@@ -68,7 +69,7 @@ const messages: readonly Message[] = [
         priorities: [{ node: nodeId('node-2'), priority: 7 }],
         disks: [{ node: nodeId('node-4'), disk: '0f' }],
       },
-      note: Uint8Array.of(1, 2),
+      note: encodeBaseNote({ stamp: logTimeMs(1_234), epoch: 7 }),
     },
   },
 ];

@@ -18,8 +18,9 @@ import {
   term,
   type Term,
 } from '@kvstore/std';
-import type { AppendResponse, LogBase, Message } from '@kvstore/raft';
-import { decodeConfiguration, decodeNode, encodeConfiguration } from './configuration-codec.ts';
+import type { AppendResponse, Message } from '@kvstore/raft';
+import { decodeNode } from './configuration-codec.ts';
+import { decodeLogBase, encodeLogBase } from './log-base-codec.ts';
 
 /** 2: heartbeats are numbered, votes may be forced, bases and timeouts are sent. */
 const FORMAT = 2;
@@ -85,8 +86,7 @@ export function encodeMessage(clusterTag: number, wallMs: number, message: Messa
     case 'heartbeat-response':
       return head(Kind.heartbeatResponse).u64(message.round).finish();
     case 'base-request':
-      encodeBase(head(Kind.baseRequest), message.base);
-      return writer.finish();
+      return encodeLogBase(head(Kind.baseRequest), message.base).finish();
     case 'timeout-now':
       return head(Kind.timeoutNow).finish();
     default:
@@ -100,15 +100,6 @@ function capacityOf(message: Message): number {
   if (message.kind !== 'append-request') return bytes;
   for (const { body } of message.entries) bytes += ENTRY_OVERHEAD_BYTES + body.length;
   return bytes;
-}
-
-function encodeBase(writer: ByteWriter, { position, configuration, note }: LogBase): void {
-  writer
-    .u64(position.index)
-    .u64(position.term)
-    .u64(position.chain)
-    .bytes16(encodeConfiguration(configuration))
-    .bytes16(note);
 }
 
 function encodeResult(writer: ByteWriter, result: AppendResponse['result']): void {
@@ -173,7 +164,7 @@ function decodeFields(reader: ByteReader, kind: number, address: Address): Messa
     case Kind.heartbeatResponse:
       return { kind: 'heartbeat-response', ...address, round: reader.u64() };
     case Kind.baseRequest:
-      return { kind: 'base-request', ...address, base: decodeBase(reader) };
+      return { kind: 'base-request', ...address, base: decodeLogBase(reader) };
     case Kind.timeoutNow:
       return { kind: 'timeout-now', ...address };
     default:
@@ -210,16 +201,6 @@ function decodeResult(reader: ByteReader): AppendResponse['result'] {
     hintIndex: logIndex(reader.u64()),
     hintTerm: term(reader.u64()),
   };
-}
-
-function decodeBase(reader: ByteReader): LogBase {
-  const position = {
-    index: logIndex(reader.u64()),
-    term: term(reader.u64()),
-    chain: chain(reader.u64()),
-  };
-  const configuration = decodeConfiguration(reader.bytes16());
-  return { position, configuration, note: reader.bytes16().slice() };
 }
 
 function flag(reader: ByteReader): boolean {

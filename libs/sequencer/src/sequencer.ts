@@ -245,7 +245,7 @@ export class Sequencer {
       lastIndex: status.lastIndex,
       durableIndex: status.durableIndex,
       logBytes: log.sizeBytes,
-      logFirstIndex: log.recovered.firstIndex,
+      logFirstIndex: logIndex(status.baseIndex + 1),
       spaceError: log.spaceError,
       progress: status.progress.map((each) => ({
         node: each.node,
@@ -494,7 +494,7 @@ export class Sequencer {
   #archiveState(): ArchiveState | undefined {
     const { term, role } = this.#soft;
     if (role !== Role.leader || this.#raft.termAt(this.#commitIndex) !== term) return undefined;
-    const firstIndex = logIndex(this.#options.log.recovered.firstIndex);
+    const firstIndex = logIndex(this.#raft.status().baseIndex + 1);
     return { term, epoch: this.#headers.epoch, commitIndex: this.#commitIndex, firstIndex };
   }
 

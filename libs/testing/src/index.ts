@@ -5,7 +5,7 @@ export { failNext, failOperation, FaultyDisk, Gate, stallSyncs } from './disk-fa
 export type { DiskHook, DiskOperation, DiskOperationKind } from './disk-faults.ts';
 export { MemoryDisk, UNSYNCED_FATES } from './disk-memory.ts';
 export type { UnsyncedFate } from './disk-memory.ts';
-export { makeBody, makeEntries } from './log-entries.ts';
+export { makeBase, makeBody, makeEntries } from './log-entries.ts';
 export { hardStateConformance, logStoreConformance } from './log-store-conformance.ts';
 export type { StoreHarness } from './log-store-conformance.ts';
 export { MemoryHardState, MemoryLogStore } from './log-store-memory.ts';

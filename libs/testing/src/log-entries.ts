@@ -1,8 +1,8 @@
 /** Entries for tests of logs: correctly chained, with bodies that tell where they come from. */
-import { LOG_START, logIndex, nextChain, term } from '@kvstore/std';
+import { ByteWriter, LOG_START, logIndex, nextChain, nodeId, term } from '@kvstore/std';
 import type { LogPosition } from '@kvstore/std';
-import { EntryKind } from '@kvstore/raft';
-import type { Entry } from '@kvstore/raft';
+import { configurationOf, EntryKind } from '@kvstore/raft';
+import type { Entry, LogBase } from '@kvstore/raft';
 
 /** `bodies.length` entries of one term that follow `previous`; the first one opens the term. */
 export function makeEntries(
@@ -24,4 +24,11 @@ export function makeEntries(
 /** A body of `length` bytes that depends on `seed` and holds no run of zeros. */
 export function makeBody(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => ((seed * 131 + i * 7) % 255) + 1);
+}
+
+/** What stands before a log that was cut at `position`; its note is that of an entry with stamp 1. */
+export function makeBase({ index, term, chain }: LogPosition): LogBase {
+  const configuration = configurationOf([nodeId('node-1'), nodeId('node-2'), nodeId('node-3')]);
+  const note = new ByteWriter(12).u64(1).u32(0).finish();
+  return { position: { index, term, chain }, configuration, note };
 }

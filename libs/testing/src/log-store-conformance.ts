@@ -1,8 +1,10 @@
 /** What every `LogStore` and `HardStateStore` must do, as jest suites that each of them runs. */
-import { LOG_START, logIndex, nodeId, term } from '@kvstore/std';
+import { LOG_START, logIndex, nextChain, nodeId, term } from '@kvstore/std';
+import type { LogIndex, LogPosition } from '@kvstore/std';
+import { EntryKind } from '@kvstore/raft';
 import type { Entry, HardState } from '@kvstore/raft';
 import type { HardStateStore, LogStore } from '@kvstore/sequencer';
-import { makeBody, makeEntries } from './log-entries.ts';
+import { makeBase, makeBody, makeEntries } from './log-entries.ts';
 
 export interface StoreHarness<Store> {
   /** Opens the store; again after a close: what was durable must be there. */
@@ -41,10 +43,11 @@ export function logStoreConformance(
     test('an empty log starts before index 1', async () => {
       expect(log.recovered.last).toEqual(LOG_START);
       expect(log.recovered.spans).toEqual([]);
-      expect(log.recovered.firstIndex).toBe(1);
+      expect(log.recovered.base).toBeUndefined();
       expect(await readAll()).toEqual([]);
       expect(await log.position(logIndex(1))).toBeUndefined();
-      expect(await log.position(none)).toBeUndefined();
+      expect(await log.position(none)).toEqual({ term: LOG_START.term, chain: LOG_START.chain });
+      expect(log.cutPlace(logIndex(1), 0)).toBeUndefined();
     });
 
     test('appended entries are read back in order, also after a reopen', async () => {
@@ -142,6 +145,157 @@ export function logStoreConformance(
     test('an append behind a gap is a bug of the caller', () => {
       const entries = makeEntries(undefined, 1, bodies(3));
       expect(() => log.append(entries.slice(1), none)).toThrow('gap');
+    });
+
+    /** A log of 100 entries of two terms, of which a cut gives space back; term 2 begins at 31. */
+    async function long(): Promise<readonly Entry[]> {
+      const old = makeEntries(undefined, 1, bodies(30, 4_000));
+      const entries = [...old, ...makeEntries(old.at(-1), 2, bodies(70, 4_000, 50))];
+      for (let at = 0; at < 100; at += 5) await log.append(entries.slice(at, at + 5), none);
+      return entries;
+    }
+
+    async function cutAt(entries: readonly Entry[], limit: number): Promise<number> {
+      const place = log.cutPlace(logIndex(limit), 0) ?? 0;
+      expect(place).toBeGreaterThan(0);
+      expect(place).toBeLessThanOrEqual(limit);
+      await log.cut(makeBase(entries[place - 1] as Entry));
+      return place;
+    }
+
+    async function expectBegins(entries: readonly Entry[], base: number): Promise<void> {
+      const before = entries[base - 1] as Entry;
+      expect(await readAll(base + 1)).toEqual(entries.slice(base));
+      expect(await readAll(base)).toEqual([]);
+      expect(await log.position(logIndex(base))).toEqual({
+        term: before.term,
+        chain: before.chain,
+      });
+      expect(await log.position(logIndex(base - 1))).toBeUndefined();
+    }
+
+    test('what is cut off the beginning is gone, the rest stays, also after a reopen', async () => {
+      const entries = await long();
+      const { sizeBytes } = log;
+      const base = await cutAt(entries, 95);
+      expect(log.sizeBytes).toBeLessThan(sizeBytes);
+      await expectBegins(entries, base);
+      await reopen();
+      await expectBegins(entries, base);
+      expect(log.recovered.base).toEqual(makeBase(entries[base - 1] as Entry));
+      expect(log.recovered.spans).toEqual([{ term: 2, firstIndex: base + 1 }]);
+      expect(log.recovered.last.index).toBe(100);
+      const more = makeEntries(entries.at(-1), 2, bodies(1));
+      await log.append(more, none);
+      expect(await readAll(base + 1)).toEqual([...entries.slice(base), ...more]);
+    });
+
+    test('a log is cut again and again while it is written and read', async () => {
+      const entries = await long();
+      const first = await cutAt(entries, 60);
+      const more = makeEntries(entries.at(-1), 2, bodies(40, 4_000, 70));
+      const appends = more.map((entry) => log.append([entry], none));
+      const reading = readAll(first + 1);
+      const second = await cutAt(entries, 95);
+      expect(second).toBeGreaterThan(first);
+      const read = await reading;
+      // It was read before the cut, or after it.
+      expect([0, entries.length + more.length - first]).toContain(read.length);
+      await Promise.all(appends);
+      await reopen();
+      await expectBegins([...entries, ...more], second);
+    });
+
+    test('a cut goes no further than it may and keeps what it shall', async () => {
+      const entries = await long();
+      expect(log.cutPlace(logIndex(100), Number.MAX_SAFE_INTEGER)).toBeUndefined();
+      const free = log.cutPlace(logIndex(100), 0) ?? 0;
+      const kept = log.cutPlace(logIndex(100), log.sizeBytes / 2) ?? free;
+      expect(kept).toBeLessThan(free);
+      const base = await cutAt(entries, 60);
+      expect(log.cutPlace(logIndex(base), 0)).toBeUndefined();
+      await log.cut(makeBase(entries[base - 2] as Entry));
+      await expectBegins(entries, base);
+    });
+
+    test('configurations above the base stay, those at or below it go with their entries', async () => {
+      const plain = makeEntries(undefined, 1, bodies(100, 4_000));
+      const entries = plain.map((entry) =>
+        entry.index % 10 === 0 ? { ...entry, kind: EntryKind.configuration } : entry,
+      );
+      let previous: LogPosition = LOG_START;
+      const chained = entries.map((entry) => {
+        const { index, term: inTerm, kind, body } = entry;
+        const next = { ...entry, chain: nextChain(previous.chain, index, inTerm, kind, body) };
+        previous = next;
+        return next;
+      });
+      await log.append(chained, none);
+      const base = await cutAt(chained, 75);
+      await reopen();
+      const kept = log.recovered.configurations.map(({ index }) => index);
+      expect(kept).toEqual([10, 20, 30, 40, 50, 60, 70, 80, 90, 100].filter((at) => at > base));
+    });
+
+    test('a cut above entries that took the place of others', async () => {
+      const old = makeEntries(undefined, 1, bodies(50, 4_000));
+      await log.append(old, none);
+      const entries = [...old.slice(0, 20), ...makeEntries(old[19], 2, bodies(80, 4_000, 60))];
+      await log.append(entries.slice(20), none);
+      const base = await cutAt(entries, 90);
+      await expectBegins(entries, base);
+      await reopen();
+      await expectBegins(entries, base);
+      expect(log.recovered.last.index).toBe(100);
+    });
+
+    test.each([0, 10])('a base is put in place of a log of %d entries', async (count) => {
+      if (count > 0) await log.append(makeEntries(undefined, 1, bodies(count)), none);
+      const leader = makeEntries(undefined, 3, bodies(40, 30, 9));
+      const base = makeBase(leader[29] as Entry);
+      await log.install(base);
+      expect(await readAll(31)).toEqual([]);
+      expect(await readAll(5)).toEqual([]);
+      await reopen();
+      expect(log.recovered).toMatchObject({ base, spans: [], configurations: [] });
+      expect(log.recovered.last).toEqual(base.position);
+      await log.append(leader.slice(30), none);
+      await expectBegins(leader, 30);
+      await reopen();
+      await expectBegins(leader, 30);
+      expect(log.recovered).toMatchObject({ base, last: { index: 40, term: 3 } });
+    });
+
+    test('entries go on right after a base was put in place', async () => {
+      await log.append(makeEntries(undefined, 1, bodies(10)), none);
+      const leader = makeEntries(undefined, 3, bodies(40, 30, 9));
+      await log.install(makeBase(leader[29] as Entry));
+      await log.append(leader.slice(30, 35), none);
+      const twice = makeEntries(undefined, 4, bodies(60, 30, 11));
+      await log.install(makeBase(twice[49] as Entry));
+      await log.append(twice.slice(50), none);
+      await expectBegins(twice, 50);
+      await reopen();
+      await expectBegins(twice, 50);
+    });
+
+    test('a cut below a base that was put in place meanwhile does nothing', async () => {
+      const entries = await long();
+      const place = log.cutPlace(logIndex(90), 0) as LogIndex;
+      const leader = makeEntries(undefined, 3, bodies(120, 30, 9));
+      const installed = log.install(makeBase(leader[110] as Entry));
+      const cut = log.cut(makeBase(entries[place - 1] as Entry));
+      await Promise.all([installed, cut]);
+      expect(await log.position(logIndex(111))).toEqual({ term: 3, chain: leader[110]?.chain });
+      await reopen();
+      expect(log.recovered.base?.position.index).toBe(111);
+    });
+
+    test('an append at or below the base is a bug of the caller', async () => {
+      const leader = makeEntries(undefined, 3, bodies(20, 30, 9));
+      await log.install(makeBase(leader[9] as Entry));
+      expect(() => log.append(leader.slice(9, 11), none)).toThrow('base');
+      expect(() => log.append(leader.slice(11), none)).toThrow('gap');
     });
 
     test('there is room, and the log has a size', async () => {

@@ -1,12 +1,12 @@
 /**
  * `LogStore` and `HardStateStore` in memory, with control over what tests need: holding durability
  * back, failing it, running out of space, and crashing. Appends of one turn become durable together,
- * a microtask later, unless held.
+ * a microtask later, unless held; so do cuts and installed bases. Every entry is a file of its own.
  */
 import { assert, LOG_START } from '@kvstore/std';
 import type { Chain, LogIndex, LogPosition, Term } from '@kvstore/std';
 import { EntryKind } from '@kvstore/raft';
-import type { Entry, HardState, TermSpan } from '@kvstore/raft';
+import type { Entry, HardState, LogBase, TermSpan } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import type { HardStateStore, LogStore, RecoveredLog } from '@kvstore/sequencer';
 import { Gate } from './disk-faults.ts';
@@ -20,21 +20,27 @@ export class MemoryLogStore implements LogStore {
   readonly gate = new Gate();
   readonly #durable: Entry[];
   #entries: Entry[];
+  #base: LogBase | undefined;
+  #durableBase: LogBase | undefined;
   #capacityBytes = Number.POSITIVE_INFINITY;
   #usedBytes = 0;
   #acknowledged = 0;
+  #unfinished = 0;
   #failure: LogError | undefined;
   #closed = false;
   #last: Promise<void> = Promise.resolve();
+  #rebased: Promise<void> = Promise.resolve();
   #spaceWaiters: (() => void)[] = [];
 
-  /** `entries` are what an earlier run made durable, from index 1. */
-  constructor(entries: readonly Entry[] = []) {
+  /** What an earlier run made durable: `entries` follow `base`, or LOG_START. */
+  constructor(entries: readonly Entry[] = [], base?: LogBase) {
     this.#durable = [...entries];
     this.#entries = [...entries];
+    this.#base = base;
+    this.#durableBase = base;
     this.recovered = {
-      firstIndex: 1 as LogIndex,
-      last: positionOf(entries.at(-1)),
+      base,
+      last: positionOf(entries.at(-1) ?? base?.position),
       spans: spansOf(entries),
       configurations: entries.filter(({ kind }) => kind === EntryKind.configuration),
       cut: undefined,
@@ -64,7 +70,7 @@ export class MemoryLogStore implements LogStore {
   /** Bytes that the whole log may take; appends beyond wait until it is raised. */
   setCapacity(bytes: number): void {
     this.#capacityBytes = bytes;
-    for (const resume of this.#spaceWaiters.splice(0)) resume();
+    this.#wakeSpaceWaiters();
   }
 
   /** The next sync fails, and the log with it. */
@@ -74,31 +80,71 @@ export class MemoryLogStore implements LogStore {
 
   /** The store that a restart finds after a power cut now: only what was durable. */
   crash(): MemoryLogStore {
-    return new MemoryLogStore(this.#durable);
+    return new MemoryLogStore(this.#durable, this.#durableBase);
   }
 
   append(entries: readonly Entry[], acknowledged: LogIndex): Promise<void> {
     if (this.#closed) return Promise.reject(new LogError('LOG_CLOSED', 'the log is closed'));
     const first = entries[0];
     assert(first !== undefined, 'an append without entries');
-    assert(first.index >= 1 && first.index <= this.#entries.length + 1, 'an append behind a gap');
-    this.#entries.length = first.index - 1;
+    const { index: base } = this.#start;
+    assert(first.index > base, 'an append at or below the base');
+    assert(first.index <= base + this.#entries.length + 1, 'an append behind a gap');
+    this.#entries.length = first.index - base - 1;
     for (const entry of entries) {
-      assert(entry.index === this.#entries.length + 1, 'entries are contiguous');
+      assert(entry.index === base + this.#entries.length + 1, 'entries are contiguous');
       this.#entries.push(entry);
       this.#usedBytes += entryBytes(entry);
     }
+    this.#unfinished += 1;
     this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
     const appended = this.#last.then(() => this.#persist(entries));
     this.#last = appended.catch(() => undefined);
     return appended;
   }
 
+  cutPlace(limit: LogIndex, keptBytes: number): LogIndex | undefined {
+    let bytes = 0;
+    for (const entry of this.#entries.toReversed()) {
+      if (bytes >= keptBytes && entry.index <= limit) return entry.index;
+      bytes += entryBytes(entry);
+    }
+    return undefined;
+  }
+
+  cut(base: LogBase): Promise<void> {
+    if (this.#closed) return Promise.reject(new LogError('LOG_CLOSED', 'the log is closed'));
+    // Why not in turn with appends: one of them may wait for the space that this gives back.
+    return this.#rebase(async () => {
+      const gone = base.position.index - this.#start.index;
+      if (gone <= 0) return;
+      for (const entry of this.#entries.splice(0, gone)) this.#usedBytes -= entryBytes(entry);
+      this.#durable.splice(0, gone);
+      this.#base = base;
+      this.#durableBase = base;
+      this.#wakeSpaceWaiters();
+    });
+  }
+
+  install(base: LogBase): Promise<void> {
+    if (this.#closed) return Promise.reject(new LogError('LOG_CLOSED', 'the log is closed'));
+    assert(this.#unfinished === 0, 'a base is put in place while an append is under way');
+    return this.#rebase(async () => {
+      this.#base = base;
+      this.#durableBase = base;
+      this.#entries = [];
+      this.#durable.length = 0;
+      this.#usedBytes = 0;
+    });
+  }
+
   async read(from: LogIndex, maxBytes: number): Promise<readonly Entry[]> {
     if (this.#closed) throw new LogError('LOG_CLOSED', 'the log is closed');
     const found: Entry[] = [];
     let bytes = 0;
-    for (const entry of this.#entries.slice(from - 1)) {
+    const { index: base } = this.#start;
+    if (from <= base) return [];
+    for (const entry of this.#entries.slice(from - base - 1)) {
       if (found.length > 0) bytes += entry.body.length;
       if (bytes > maxBytes) break;
       found.push({ ...entry, body: entry.body.slice() });
@@ -109,14 +155,35 @@ export class MemoryLogStore implements LogStore {
   async position(
     index: LogIndex,
   ): Promise<{ readonly term: Term; readonly chain: Chain } | undefined> {
-    const entry = index < 1 ? undefined : this.#entries[index - 1];
+    const start = this.#start;
+    if (index === start.index) return { term: start.term, chain: start.chain };
+    const entry = index < start.index ? undefined : this.#entries[index - start.index - 1];
     return entry === undefined ? undefined : { term: entry.term, chain: entry.chain };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const resume of this.#spaceWaiters.splice(0)) resume();
+    this.#wakeSpaceWaiters();
     await this.#last;
+    await this.#rebased;
+  }
+
+  get #start(): LogPosition {
+    return this.#base?.position ?? LOG_START;
+  }
+
+  #rebase(work: () => Promise<void>): Promise<void> {
+    const done = this.#rebased.then(async () => {
+      await this.gate.pass();
+      if (this.#failure !== undefined) throw this.#failure;
+      await work();
+    });
+    this.#rebased = done.catch(() => undefined);
+    return done;
+  }
+
+  #wakeSpaceWaiters(): void {
+    for (const resume of this.#spaceWaiters.splice(0)) resume();
   }
 
   async #persist(entries: readonly Entry[]): Promise<void> {
@@ -128,8 +195,10 @@ export class MemoryLogStore implements LogStore {
     }
     await this.gate.pass();
     if (this.#failure !== undefined) throw this.#failure;
-    this.#durable.length = (entries[0] as Entry).index - 1;
+    const { index: base } = this.#durableBase?.position ?? LOG_START;
+    this.#durable.length = (entries[0] as Entry).index - base - 1;
     for (const entry of entries) this.#durable.push({ ...entry, body: entry.body.slice() });
+    this.#unfinished -= 1;
   }
 }
 
@@ -178,7 +247,7 @@ function entryBytes(entry: Entry): number {
   return entry.body.length + ENTRY_OVERHEAD_BYTES;
 }
 
-function positionOf(entry: Entry | undefined): LogPosition {
+function positionOf(entry: LogPosition | undefined): LogPosition {
   if (entry === undefined) return LOG_START;
   return { index: entry.index, term: entry.term, chain: entry.chain };
 }

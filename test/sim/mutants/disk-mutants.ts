@@ -30,8 +30,8 @@ export const DISK_MUTANTS: readonly Mutant[] = [
     edits: [
       inDisk(
         'log-recovery',
-        'this.#index.add(record.entry, segmentNumber, this.#offset, record.bytes);',
-        'if (record.entry.index > this.#index.last.index) this.#index.add(record.entry, segmentNumber, this.#offset, record.bytes);',
+        'this.#index.add(record.entry, segment, this.#offset, record.bytes);',
+        'if (record.entry.index > this.#index.last.index) this.#index.add(record.entry, segment, this.#offset, record.bytes);',
       ),
     ],
   },

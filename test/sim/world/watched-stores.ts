@@ -2,7 +2,7 @@
  * The durable ports of a consensus process with a witness: the stores of production do the work, and
  * whoever checks invariants is told what was asked of them, in order, and what they called durable.
  */
-import type { Entry, HardState } from '@kvstore/raft';
+import type { Entry, HardState, LogBase } from '@kvstore/raft';
 import type { HardStateStore, LogStore, RecoveredLog } from '@kvstore/sequencer';
 import type { LogIndex } from '@kvstore/std';
 
@@ -49,6 +49,18 @@ export class WatchedLog implements LogStore {
 
   read(from: LogIndex, maxBytes: number): ReturnType<LogStore['read']> {
     return this.#inner.read(from, maxBytes);
+  }
+
+  cutPlace(limit: LogIndex, keptBytes: number): LogIndex | undefined {
+    return this.#inner.cutPlace(limit, keptBytes);
+  }
+
+  cut(base: LogBase): Promise<void> {
+    return this.#inner.cut(base);
+  }
+
+  install(base: LogBase): Promise<void> {
+    return this.#inner.install(base);
   }
 
   position(index: LogIndex): ReturnType<LogStore['position']> {

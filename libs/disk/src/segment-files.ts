@@ -1,0 +1,97 @@
+/**
+ * The files of a log: its segments, oldest first, and the base before the first of them. What the
+ * base makes superfluous is deleted after the base is durable, never before.
+ */
+import { assert } from '@kvstore/std';
+import type { Disk, LogIndex } from '@kvstore/std';
+import type { LogBase } from '@kvstore/raft';
+import { basePosition } from './log-base-file.ts';
+import type { LogBaseFile } from './log-base-file.ts';
+import { firstToKeep } from './log-segment.ts';
+import type { LogSegment } from './log-segment.ts';
+import type { SpaceRetry } from './space-retry.ts';
+
+export interface SegmentFilesOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly retry: SpaceRetry;
+}
+
+export class SegmentFiles {
+  readonly #options: SegmentFilesOptions;
+  readonly #baseFile: LogBaseFile;
+  #segments: readonly LogSegment[];
+
+  constructor(
+    options: SegmentFilesOptions,
+    baseFile: LogBaseFile,
+    segments: readonly LogSegment[],
+  ) {
+    this.#options = options;
+    this.#baseFile = baseFile;
+    this.#segments = segments;
+  }
+
+  get newest(): LogSegment | undefined {
+    return this.#segments.at(-1);
+  }
+
+  get bytes(): number {
+    return this.#segments.reduce((sum, { bytes }) => sum + bytes, this.#baseFile.bytes);
+  }
+
+  get baseIndex(): LogIndex {
+    return basePosition(this.#baseFile.stored).index;
+  }
+
+  add(segment: LogSegment): void {
+    this.#segments = [...this.#segments, segment];
+  }
+
+  /** See `LogStore.cutPlace`. `activeBytes`: used of the newest segment. */
+  cutPlace(limit: LogIndex, keptBytes: number, activeBytes: number): LogIndex | undefined {
+    const first = firstToKeep(this.#segments, activeBytes, limit, keptBytes);
+    return first === undefined || first.previous.index <= this.baseIndex
+      ? undefined
+      : first.previous.index;
+  }
+
+  /**
+   * `base` is right before one of the segments; that one and those after it stay. Between its
+   * durability and the deletion of files `onDurable` takes them out of use.
+   */
+  async cut(base: LogBase, onDurable: (first: LogSegment) => void): Promise<void> {
+    const isFirst = ({ previous }: LogSegment): boolean => previous.index === base.position.index;
+    // Why the last of them: a segment that was begun, then replaced whole, leaves one like it.
+    const first = this.#segments.findLast(isFirst);
+    assert(first !== undefined, 'a cut within a segment');
+    assert(first.previous.chain === base.position.chain, 'a cut at another chain');
+    await this.#save(base, first.firstSequence);
+    onDurable(first);
+    await this.#dropBefore(first.firstSequence);
+  }
+
+  /** All of the log goes; what is written next begins with record `nextSequence`. */
+  async install(base: LogBase, nextSequence: number, onDurable: () => void): Promise<void> {
+    await this.#save(base, nextSequence);
+    onDurable();
+    await this.#dropBefore(nextSequence);
+  }
+
+  close(): Promise<void> {
+    return this.#baseFile.close();
+  }
+
+  async #save(base: LogBase, firstSequence: number): Promise<void> {
+    await this.#options.retry.run(() => this.#baseFile.save({ base, firstSequence }));
+  }
+
+  async #dropBefore(sequence: number): Promise<void> {
+    const { disk, directory } = this.#options;
+    const isBefore = ({ firstSequence }: LogSegment): boolean => firstSequence < sequence;
+    const gone = this.#segments.filter(isBefore);
+    this.#segments = this.#segments.filter((segment) => !isBefore(segment));
+    for (const { path } of gone) await disk.unlink(path);
+    await disk.syncDirectory(directory);
+  }
+}
