@@ -5,9 +5,15 @@
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeDisk, openHardState, openSegmentedLog } from '@kvstore/disk';
-import { openLsmEngine } from '@kvstore/sqlite';
+import { openLsmStore } from '@kvstore/sqlite';
 import { filterPrefixLength } from '@kvstore/state-machine';
-import { eventually, LocalCluster, type MemberStores, realTimers } from '@kvstore/testing';
+import {
+  eventually,
+  LocalCluster,
+  type MemberStores,
+  realClock,
+  realTimers,
+} from '@kvstore/testing';
 import { RawGateway } from '../support/raw-gateway.ts';
 import { put } from '../support/requests.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -20,10 +26,12 @@ async function openFiles(root: string): Promise<MemberStores> {
   return {
     hardStates: await openHardState({ disk, directory: 'state', label }),
     log: await openSegmentedLog({ ...shared, directory: 'log', segmentBytes: 1024 * 1024 }),
-    store: await openLsmEngine({
+    store: await openLsmStore({
       ...shared,
       root,
       directory: 'storage',
+      clock: realClock,
+      setsAside: false,
       filterPrefixLength,
       // Small, so that some of what is written is in segments and the rest only in the log.
       config: { memtableBytes: 16 * 1024 },

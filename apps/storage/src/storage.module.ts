@@ -7,7 +7,7 @@ import { clusterTagOf } from '@kvstore/contract';
 import { ManifestError, SegmentError } from '@kvstore/lsm';
 import { type Config, type KvLogger, type NodeContext, Self, StartError } from '@kvstore/nest-kit';
 import { type EntryArchive, Replica, type ReplicaNotice } from '@kvstore/replica';
-import { openLsmEngine } from '@kvstore/sqlite';
+import { openLsmStore } from '@kvstore/sqlite';
 import { filterPrefixLength } from '@kvstore/state-machine';
 import { StorageController } from './storage.controller.ts';
 import { REPLICA, STORAGE_SELF } from './storage-tokens.ts';
@@ -48,14 +48,16 @@ async function openReplica(
   { archive, ...config }: StorageOptions,
   log: KvLogger,
 ): Promise<Replica> {
-  const { disk, dataPath, cluster, group, timers, onFatal, node, nodes } = context;
+  const { disk, dataPath, cluster, group, timers, clock, onFatal, node, nodes } = context;
   try {
-    const store = await openLsmEngine({
+    const store = await openLsmStore({
       disk,
       root: dataPath,
       directory: `storage/${group}`,
       label: `${cluster}/${group}/${node}`,
       timers,
+      clock,
+      setsAside: false,
       filterPrefixLength,
       config,
       onFatal,

@@ -81,6 +81,12 @@ export class Flusher {
     this.#written = undefined;
   }
 
+  /** Ends flushing without another attempt; resolves when nothing runs any more. */
+  async abandon(): Promise<void> {
+    this.#ended = true;
+    await this.stop();
+  }
+
   async #run(): Promise<void> {
     for (;;) {
       const sealed = this.#queue[0];

@@ -8,6 +8,8 @@ export { DEFAULT_LSM_CONFIG, lsmConfig } from './lsm-config.ts';
 export type { LsmConfig } from './lsm-config.ts';
 export { LsmEngine } from './lsm-engine.ts';
 export type { KeyBounds, KeyValue, LsmOptions, LsmStatistics } from './lsm-engine.ts';
+export { LsmStore } from './lsm-store.ts';
+export type { LsmStoreOptions } from './lsm-store.ts';
 export { Memtable } from './memtable/memtable.ts';
 export type { SharedMemtable } from './memtable/memtable.ts';
 export { SegmentError } from './segment/segment-error.ts';
@@ -17,6 +19,8 @@ export type { SegmentMetadata, SegmentProperties } from './segment/segment-metad
 export type { ChecksummedBytes, SegmentSource, SegmentStore } from './segment/segment-store.ts';
 export { writeSegment } from './segment/segment-writer.ts';
 export type { SegmentOptions, SegmentSink } from './segment/segment-writer.ts';
+export type { EngineFiles, IncomingFiles, OpenFiles } from './snapshot/engine-files.ts';
+export type { SnapshotSegment } from './snapshot/snapshot-manifest.ts';
 export { TOMBSTONE } from './stored.ts';
 export type { FilterPrefixLength, Stored } from './stored.ts';
 export { ManifestError } from './version/manifest-error.ts';

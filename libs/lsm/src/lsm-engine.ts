@@ -151,6 +151,12 @@ export class LsmEngine {
     };
   }
 
+  /** The live segments and what they stand for: all that is durable. */
+  get live(): ManifestState {
+    const segments = this.#version.segments.map(({ metadata }) => metadata).reverse();
+    return { segments, position: this.#durable };
+  }
+
   /** True while as many memtables as may be wait to be flushed: the writer must wait. */
   get stalled(): boolean {
     return this.#version.sealed.length >= this.#options.config.numMemtables;
@@ -245,6 +251,21 @@ export class LsmEngine {
   close(): Promise<void> {
     assert(!this.#withinEntry, 'closed within an entry');
     return (this.#closing ??= this.#close());
+  }
+
+  /**
+   * Gives up what is not durable and closes the segments; whoever waits is rejected. The manifest and
+   * the segment store stay open, and nothing of this engine touches them any more.
+   */
+  discard(): Promise<void> {
+    return (this.#closing ??= this.#discard());
+  }
+
+  async #discard(): Promise<void> {
+    this.#ageTimer?.cancel();
+    this.#end(new Error('the engine is discarded'));
+    await this.#flusher.abandon();
+    for (const segment of this.#version.segments) segment.close();
   }
 
   async #close(): Promise<void> {

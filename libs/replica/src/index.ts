@@ -6,4 +6,9 @@ export { DivergedError } from './applier.ts';
 export type { EntryArchive } from './entry-archive.ts';
 export { Replica } from './replica.ts';
 export type { ReplicaCounters, ReplicaNotice, ReplicaOptions } from './replica.ts';
-export type { ReplicaStore, ReplicaStoreStatistics } from './replica-store.ts';
+export type {
+  IncomingSnapshot,
+  ReplicaStore,
+  ReplicaStoreStatistics,
+  StoreSnapshot,
+} from './replica-store.ts';

@@ -11,6 +11,40 @@ export interface ReplicaStoreStatistics {
   readonly memtableBytes: number;
   /** The error of the last failed flush while it is being retried, e.g. a full disk. */
   readonly flushError: string | undefined;
+  /** Snapshots that other storages hold. */
+  readonly snapshots: number;
+}
+
+/** What another storage reads of this one: files that do not change until it is released. */
+export interface StoreSnapshot {
+  readonly position: LogPosition;
+  /** In the engine's own encoding: describes the files, to `ReplicaStore.receive` of the other one. */
+  readonly manifest: Uint8Array;
+  /** Sizes of the files, in the order of the manifest. */
+  readonly files: readonly number[];
+  /** True as well when the store has been replaced: nothing can be read any more. */
+  readonly isReleased: boolean;
+  /** Shorter than `length` only at the end of the file. Owned by the caller. */
+  read(file: number, offset: number, length: number): Promise<Uint8Array>;
+  /** No effect the second time. */
+  release(): void;
+}
+
+/** A snapshot of another storage on its way here. What has arrived stays when it is given up. */
+export interface IncomingSnapshot {
+  readonly position: LogPosition;
+  /** `received`: bytes that were here already. */
+  readonly files: readonly { readonly bytes: number; readonly received: number }[];
+  /** In the order of the offsets. The bytes are the call's until it resolves. */
+  write(file: number, offset: number, bytes: Uint8Array): Promise<void>;
+  /** Durable and verified; false when it is not what the manifest says, and must come again. */
+  finish(file: number): Promise<boolean>;
+  /**
+   * Replaces everything that the store holds, in one step, once every file is finished. Nothing may
+   * read or write the store meanwhile. When it rejects, the store holds what it held, as far as that
+   * was durable.
+   */
+  install(): Promise<void>;
 }
 
 export interface ReplicaStore extends OrderedStore {
@@ -30,6 +64,21 @@ export interface ReplicaStore extends OrderedStore {
   whenWritable(): Promise<void>;
   /** Seals and flushes everything that has been ended; resolves when `durable` equals `applied`. */
   flush(): Promise<void>;
+  /** What was found when it was opened, and set aside: the store began empty. */
+  readonly damage: Error | undefined;
+  /** Whether a failure of any call says that what is stored is damaged: only a rebuild helps. */
+  isDamage(error: unknown): boolean;
+  /** What is durable now. */
+  snapshot(): StoreSnapshot;
+  /** Throws `DecodeError` for a manifest that cannot be believed. */
+  receive(manifest: Uint8Array): Promise<IncomingSnapshot>;
+  /** Removes what is left of a snapshot that is not wanted any more. */
+  dropIncoming(): Promise<void>;
+  /**
+   * Becomes empty, at the start of the log; what it held is kept aside for people to look at. Nothing
+   * may read or write the store meanwhile.
+   */
+  setAside(): Promise<void>;
   /** Flushes and closes. */
   close(): Promise<void>;
 }

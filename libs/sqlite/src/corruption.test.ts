@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { ManifestError, SegmentError, type LsmEngine } from '@kvstore/lsm';
+import { ManifestError, SegmentError, type LsmStore } from '@kvstore/lsm';
 import { SeededRandom } from '@kvstore/std';
 import {
   contents,
@@ -56,7 +56,7 @@ function flipBit(path: string, bit: number): void {
 /** Opens, reads everything both ways and waits for the background verdict on whole files. */
 async function readAll(root: string): Promise<{ lines: string[]; verdict: Error | undefined }> {
   let verdict: Error | undefined;
-  const engine: LsmEngine = await openEngine(root, { onFatal: (error) => (verdict = error) });
+  const engine: LsmStore = await openEngine(root, { onFatal: (error) => (verdict = error) });
   try {
     const lines = contents(engine);
     const deadline = Date.now() + 5_000;
@@ -219,7 +219,7 @@ describe('the manifest', () => {
     const { openConnection } = await import('./driver.ts');
     const root = damagedCopy((copy) => {
       const connection = openConnection(manifestPath(copy));
-      connection.pragma('user_version = 2');
+      connection.pragma('user_version = 3');
       connection.close();
     });
     await expect(openEngine(root)).rejects.toMatchObject({ code: 'UNKNOWN_FORMAT' });

@@ -4,10 +4,10 @@ import { rename, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeDisk } from '@kvstore/disk';
-import type { LsmConfig, LsmEngine } from '@kvstore/lsm';
+import type { LsmConfig, LsmStore } from '@kvstore/lsm';
 import { DiskError, encodeUtf8, type Disk, type Random } from '@kvstore/std';
 import { FaultyDisk, ManualTimers, positionAt, type DiskOperation } from '@kvstore/testing';
-import { openLsmEngine } from './open-lsm-engine.ts';
+import { openLsmStore } from './open-lsm-store.ts';
 
 export const DIRECTORY = 'g0/storage';
 export const LABEL = 'cluster/g0/n1';
@@ -28,17 +28,20 @@ export function removeTemporaryRoots(): void {
 export interface OpenOptions {
   readonly disk?: Disk;
   readonly label?: string;
+  readonly setsAside?: boolean;
   readonly config?: Partial<LsmConfig>;
   readonly onFatal?: (error: Error) => void;
 }
 
-export function openEngine(root: string, options: OpenOptions = {}): Promise<LsmEngine> {
-  return openLsmEngine({
+export function openEngine(root: string, options: OpenOptions = {}): Promise<LsmStore> {
+  return openLsmStore({
     disk: options.disk ?? new NodeDisk(root),
     root,
     directory: DIRECTORY,
     label: options.label ?? LABEL,
     timers: new ManualTimers(),
+    clock: { wallMs: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678) },
+    setsAside: options.setsAside ?? false,
     filterPrefixLength: (key) => key.length,
     config: options.config ?? {},
     onFatal:
@@ -50,7 +53,7 @@ export function openEngine(root: string, options: OpenOptions = {}): Promise<Lsm
 }
 
 /** Entry `index` writes its own key, overwrites a shared one and deletes the key of the one before. */
-export function writeEntry(engine: LsmEngine): void {
+export function writeEntry(engine: LsmStore): void {
   const index = engine.applied.index + 1;
   engine.put(encodeUtf8(`own/${String(index).padStart(6, '0')}`), encodeUtf8(`entry ${index}`));
   engine.put(encodeUtf8('shared'), encodeUtf8(String(index)));
@@ -64,7 +67,7 @@ export function expectedAfter(index: number): string[] {
   return [`own/${String(index).padStart(6, '0')}=entry ${index}`, `shared=${index}`];
 }
 
-export function contents(engine: LsmEngine): string[] {
+export function contents(engine: LsmStore): string[] {
   return Array.from(engine.scan({ from: new Uint8Array(0) }), ({ key, value }) =>
     [key, value].map((part) => Buffer.from(part).toString()).join('='),
   );
@@ -84,7 +87,8 @@ export class PowerCutDisk {
 
   constructor(root: string) {
     this.#root = root;
-    this.disk = new FaultyDisk(new NodeDisk(root), (operation) => this.#before(operation));
+    const files = new RenamesNoted(root, (from, to) => void this.#names.push({ from, to }));
+    this.disk = new FaultyDisk(files, (operation) => this.#before(operation));
   }
 
   /** Lets so many operations happen from here on. */
@@ -113,7 +117,20 @@ export class PowerCutDisk {
     if (kind === 'create') this.#names.push({ from: undefined, to: path });
     if (kind === 'write') this.#dirty.add(path);
     if (kind === 'sync') this.#dirty.delete(path);
-    if (kind === 'rename') this.#names.push({ from: path, to: path.replace('.partial', '') });
     if (kind === 'syncDirectory') this.#names = [];
+  }
+}
+
+class RenamesNoted extends NodeDisk {
+  readonly #note: (from: string, to: string) => void;
+
+  constructor(root: string, note: (from: string, to: string) => void) {
+    super(root);
+    this.#note = note;
+  }
+
+  override rename(from: string, to: string): Promise<void> {
+    this.#note(from, to);
+    return super.rename(from, to);
   }
 }

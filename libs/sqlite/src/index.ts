@@ -4,5 +4,5 @@
  */
 export { acquireDirectoryLock, DirectoryInUseError } from './directory-lock.ts';
 export type { DirectoryLock } from './directory-lock.ts';
-export { openLsmEngine } from './open-lsm-engine.ts';
-export type { LsmEngineOptions } from './open-lsm-engine.ts';
+export { openLsmStore } from './open-lsm-store.ts';
+export type { LsmStoreOptions } from './open-lsm-store.ts';

@@ -8,8 +8,10 @@ import { DiskError } from '@kvstore/std';
 import { DataSource, QueryFailedError } from 'typeorm';
 import { assertRecent, sqliteCode, type Connection } from './driver.ts';
 import {
+  AddSegmentLabels1764100000000,
   CreateManifest1764000000000,
   MANIFEST_FORMAT_VERSION,
+  MANIFEST_FORMAT_VERSION_MIN,
   SegmentEntity,
   StateEntity,
 } from './manifest-schema.ts';
@@ -24,7 +26,7 @@ export async function openManifestSource(path: string): Promise<DataSource> {
     database: path,
     timeout: 0,
     entities: [SegmentEntity, StateEntity],
-    migrations: [CreateManifest1764000000000],
+    migrations: [CreateManifest1764000000000, AddSegmentLabels1764100000000],
     migrationsRun: true,
     logging: false,
     prepareDatabase: (opened: Connection) => {
@@ -50,12 +52,16 @@ function prepare(connection: Connection): void {
   connection.pragma('journal_mode = TRUNCATE');
   connection.pragma('synchronous = EXTRA');
   const version = connection.pragma('user_version', { simple: true }) as number;
-  if (version !== 0 && version !== MANIFEST_FORMAT_VERSION) {
+  if (version !== 0 && !isKnownFormat(version)) {
     const detail = `format version ${version} is not ${MANIFEST_FORMAT_VERSION}`;
     throw new ManifestError('UNKNOWN_FORMAT', MANIFEST_FILE, detail);
   }
   const verdict = connection.pragma('integrity_check(1)', { simple: true }) as string;
   if (verdict !== 'ok') throw new ManifestError('MANIFEST_CORRUPT', MANIFEST_FILE, verdict);
+}
+
+export function isKnownFormat(version: number): boolean {
+  return version >= MANIFEST_FORMAT_VERSION_MIN && version <= MANIFEST_FORMAT_VERSION;
 }
 
 /** What a failure of SQLite or TypeORM at open means; errors that already say so pass through. */

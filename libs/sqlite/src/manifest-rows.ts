@@ -4,7 +4,8 @@ import { Compression, type ManifestState, type SegmentMetadata } from '@kvstore/
 import { assert, chain, logIndex, term, type LogPosition } from '@kvstore/std';
 import { MANIFEST_FORMAT_VERSION, type SegmentRow, type StateRow } from './manifest-schema.ts';
 
-export function segmentRow(segment: SegmentMetadata): SegmentRow {
+/** `label`: of the directory; a segment of another storage keeps its own. */
+export function segmentRow(segment: SegmentMetadata, label: string): SegmentRow {
   return {
     id: segment.id,
     file: segment.file,
@@ -21,6 +22,7 @@ export function segmentRow(segment: SegmentMetadata): SegmentRow {
     lastKey: Buffer.from(segment.lastKey),
     bytes: segment.bytes,
     sha256: segment.sha256,
+    label: segment.label === label ? '' : segment.label,
   };
 }
 
@@ -32,7 +34,7 @@ export function segmentOf(row: SegmentRow, label: string): SegmentMetadata {
     level: row.level,
     formatVersion: row.formatVersion,
     compression: Compression.none,
-    label,
+    label: row.label === '' ? label : row.label,
     position: positionOf(row.positionIndex, row.positionTerm, row.positionChain),
     entries: row.entries,
     tombstones: row.tombstones,
@@ -53,7 +55,13 @@ export function stateRow(label: string, state: ManifestState): StateRow {
     appliedTerm: state.position.term,
     appliedChain: state.position.chain,
   };
-  return { ...row, checksum: checksum(row, state.segments.map(segmentRow)) };
+  return {
+    ...row,
+    checksum: checksum(
+      row,
+      state.segments.map((segment) => segmentRow(segment, label)),
+    ),
+  };
 }
 
 export function stateOf(row: StateRow, segments: readonly SegmentRow[]): ManifestState {
@@ -69,10 +77,13 @@ export function checksum(
   segments: readonly SegmentRow[],
 ): string {
   const hash = createHash('sha256');
-  const { id, formatVersion, label, appliedIndex, appliedTerm, appliedChain } = state;
-  hash.update(JSON.stringify([id, formatVersion, label, appliedIndex, appliedTerm, appliedChain]));
-  for (const { firstKey, lastKey, ...rest } of segments) {
-    const fields = Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1));
+  const { id, formatVersion, appliedIndex, appliedTerm, appliedChain } = state;
+  const position = [appliedIndex, appliedTerm, appliedChain];
+  hash.update(JSON.stringify([id, formatVersion, state.label, ...position]));
+  for (const { firstKey, lastKey, label, ...rest } of segments) {
+    // Why without an empty one: version 1 had none, and its checksums must still be right.
+    const own = label === '' ? rest : { ...rest, label };
+    const fields = Object.entries(own).sort(([a], [b]) => (a < b ? -1 : 1));
     hash.update(JSON.stringify([fields, firstKey.toString('hex'), lastKey.toString('hex')]));
   }
   return hash.digest('hex');

@@ -4,7 +4,9 @@
  */
 import { EntitySchema, type MigrationInterface, type QueryRunner } from 'typeorm';
 
-export const MANIFEST_FORMAT_VERSION = 1;
+export const MANIFEST_FORMAT_VERSION = 2;
+/** Version 1 had no labels of single segments: the migration adds them. */
+export const MANIFEST_FORMAT_VERSION_MIN = 1;
 
 export interface SegmentRow {
   readonly id: number;
@@ -22,6 +24,8 @@ export interface SegmentRow {
   readonly lastKey: Buffer;
   readonly bytes: number;
   readonly sha256: string;
+  /** Of the storage that wrote the segment; empty: of the directory itself. */
+  readonly label: string;
 }
 
 export interface StateRow {
@@ -58,6 +62,7 @@ export const SegmentEntity = new EntitySchema<SegmentRow>({
     lastKey: blob('last_key'),
     bytes: integer('bytes'),
     sha256: text('sha256'),
+    label: text('label'),
   },
 });
 
@@ -93,11 +98,24 @@ export class CreateManifest1764000000000 implements MigrationInterface {
         label TEXT NOT NULL, applied_index INTEGER NOT NULL, applied_term INTEGER NOT NULL,
         applied_chain INTEGER NOT NULL, checksum TEXT NOT NULL
       ) STRICT`);
-    await runner.query(`PRAGMA user_version = ${MANIFEST_FORMAT_VERSION}`);
+    await runner.query('PRAGMA user_version = 1');
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query('DROP TABLE segment');
     await runner.query('DROP TABLE state');
+  }
+}
+
+export class AddSegmentLabels1764100000000 implements MigrationInterface {
+  readonly name = 'AddSegmentLabels1764100000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query("ALTER TABLE segment ADD COLUMN label TEXT NOT NULL DEFAULT ''");
+    await runner.query(`PRAGMA user_version = ${MANIFEST_FORMAT_VERSION}`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE segment DROP COLUMN label');
   }
 }

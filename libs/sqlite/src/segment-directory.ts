@@ -16,10 +16,10 @@ import {
 } from '@kvstore/lsm';
 import { DiskError, type Disk, type DiskFile } from '@kvstore/std';
 import { SegmentFile } from './segment-file.ts';
+import { SEGMENT_SUFFIX, segmentName, syncing } from './segment-names.ts';
 import { SegmentThread } from './segment-thread.ts';
 
-const SUFFIX = '.segment';
-const TEMPORARY_SUFFIX = '.segment.partial';
+const TEMPORARY_SUFFIX = `${SEGMENT_SUFFIX}.partial`;
 /** One write call; the disk is free for others between two of them. */
 const WRITE_BYTES = 1024 * 1024;
 
@@ -40,7 +40,7 @@ export class SegmentDirectory implements SegmentStore {
   /** Names of segment files, temporary ones included. */
   async files(): Promise<readonly string[]> {
     const names = await this.#disk.list(this.#directory);
-    return names.filter((name) => name.endsWith(SUFFIX) || name.endsWith(TEMPORARY_SUFFIX));
+    return names.filter((name) => name.endsWith(SEGMENT_SUFFIX) || name.endsWith(TEMPORARY_SUFFIX));
   }
 
   /** Creates the directory and removes every segment file that is not live. */
@@ -53,8 +53,8 @@ export class SegmentDirectory implements SegmentStore {
   }
 
   async write(memtable: SharedMemtable, options: SegmentOptions): Promise<SegmentMetadata> {
-    const name = String(options.id).padStart(12, '0');
-    const file = name + SUFFIX;
+    const name = segmentName(options.id);
+    const file = name + SEGMENT_SUFFIX;
     const { properties, bytes, sha256 } = await this.#thread.build(memtable, options);
     await this.#publish(bytes, name + TEMPORARY_SUFFIX, file);
     return { ...properties, file, bytes: bytes.length, sha256 };
@@ -67,6 +67,15 @@ export class SegmentDirectory implements SegmentStore {
       throw new SegmentError('SEGMENT_CORRUPT', file, detail);
     }
     return new SegmentFile(this.#absolute(file), file);
+  }
+
+  async read({ file }: SegmentMetadata, offset: number, length: number): Promise<Uint8Array> {
+    const handle = await this.#handle(file);
+    try {
+      return await handle.read(offset, length);
+    } finally {
+      await handle.close();
+    }
   }
 
   /**
@@ -126,9 +135,17 @@ export class SegmentDirectory implements SegmentStore {
   }
 
   async #size(file: string): Promise<number> {
-    let handle: DiskFile;
+    const handle = await this.#handle(file);
     try {
-      handle = await this.#disk.open(this.#path(file));
+      return await handle.size();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #handle(file: string): Promise<DiskFile> {
+    try {
+      return await this.#disk.open(this.#path(file));
     } catch (error) {
       if (!(error instanceof DiskError && error.code === 'NOT_FOUND')) throw error;
       throw new SegmentError(
@@ -138,11 +155,6 @@ export class SegmentDirectory implements SegmentStore {
         error,
       );
     }
-    try {
-      return await handle.size();
-    } finally {
-      await handle.close();
-    }
   }
 
   #path(name: string): string {
@@ -151,15 +163,5 @@ export class SegmentDirectory implements SegmentStore {
 
   #absolute(name: string): string {
     return join(this.#root, this.#directory, name);
-  }
-}
-
-/** A disk that failed to sync may hold anything: unlike other failures, that one ends the process. */
-async function syncing(file: string, sync: () => Promise<void>): Promise<void> {
-  try {
-    await sync();
-  } catch (error) {
-    if (!(error instanceof DiskError && error.code === 'IO')) throw error;
-    throw new SegmentError('SYNC_FAILED', file, 'could not be made durable', error);
   }
 }

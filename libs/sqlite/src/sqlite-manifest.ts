@@ -17,6 +17,7 @@ import {
 import { LOG_START, type LogPosition } from '@kvstore/std';
 import type { DataSource } from 'typeorm';
 import {
+  isKnownFormat,
   isRetryableCommit,
   MANIFEST_FILE,
   manifestFailure,
@@ -63,15 +64,14 @@ export class SqliteManifest implements Manifest {
       if (this.#state.position.index === position.index) return;
       const added = segment === undefined ? [] : [segment];
       const next = { position, segments: [...this.#state.segments, ...added] };
-      try {
-        await writeState(source, this.#options.label, next, added);
-      } catch (error) {
-        this.#source = undefined;
-        await source.destroy().catch(() => undefined);
-        if (isRetryableCommit(error)) throw manifestFailure(error);
-        throw new ManifestError('COMMIT_FAILED', MANIFEST_FILE, 'a commit failed', error);
-      }
-      this.#state = next;
+      await this.#write(source, next, { added, all: false });
+    });
+  }
+
+  replace(state: ManifestState): Promise<void> {
+    return this.#inTurn(async () => {
+      const source = await this.#connected();
+      await this.#write(source, state, { added: state.segments, all: true });
     });
   }
 
@@ -80,6 +80,18 @@ export class SqliteManifest implements Manifest {
       await this.#source?.destroy();
       this.#source = undefined;
     });
+  }
+
+  async #write(source: DataSource, next: ManifestState, change: SegmentChange): Promise<void> {
+    try {
+      await writeState(source, this.#options.label, next, change);
+    } catch (error) {
+      this.#source = undefined;
+      await source.destroy().catch(() => undefined);
+      if (isRetryableCommit(error)) throw manifestFailure(error);
+      throw new ManifestError('COMMIT_FAILED', MANIFEST_FILE, 'a commit failed', error);
+    }
+    this.#state = next;
   }
 
   async #connected(): Promise<DataSource> {
@@ -96,6 +108,12 @@ export class SqliteManifest implements Manifest {
     this.#last = result.catch(() => undefined);
     return result;
   }
+}
+
+interface SegmentChange {
+  readonly added: readonly SegmentMetadata[];
+  /** They are all there is: what was listed before goes. */
+  readonly all: boolean;
 }
 
 async function openChecked(
@@ -122,13 +140,13 @@ async function readState(
       throw new ManifestError('MANIFEST_MISSING', MANIFEST_FILE, detail);
     }
     const fresh = { position: LOG_START, segments: [] };
-    await writeState(source, label, fresh, []);
+    await writeState(source, label, fresh, { added: [], all: false });
     return fresh;
   }
   if (row.checksum !== checksum(row, segments)) {
     throw new ManifestError('MANIFEST_CORRUPT', MANIFEST_FILE, 'its rows fail their checksum');
   }
-  if (row.formatVersion !== MANIFEST_FORMAT_VERSION) {
+  if (!isKnownFormat(row.formatVersion)) {
     const detail = `format version ${row.formatVersion} is not ${MANIFEST_FORMAT_VERSION}`;
     throw new ManifestError('UNKNOWN_FORMAT', MANIFEST_FILE, detail);
   }
@@ -143,10 +161,11 @@ async function writeState(
   source: DataSource,
   label: string,
   state: ManifestState,
-  added: readonly SegmentMetadata[],
+  { added, all }: SegmentChange,
 ): Promise<void> {
   await source.transaction(async (manager) => {
-    for (const segment of added) await manager.insert(SegmentEntity, segmentRow(segment));
+    if (all) await manager.createQueryBuilder().delete().from(SegmentEntity).execute();
+    for (const segment of added) await manager.insert(SegmentEntity, segmentRow(segment, label));
     await manager.upsert(StateEntity, stateRow(label, state), ['id']);
   });
 }

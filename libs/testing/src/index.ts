@@ -12,18 +12,16 @@ export { MemoryHardState, MemoryLogStore } from './log-store-memory.ts';
 export { ManualTimers } from './disk-timers.ts';
 export { busConformance } from './bus-conformance.ts';
 export type { BusPair } from './bus-conformance.ts';
+export { MemoryEngineFiles, MemoryIncomingFiles } from './engine-files-memory.ts';
 export { eventually, LocalCluster, realClock, realTimers } from './local-cluster.ts';
 export type { LocalClusterOptions, MemberStores } from './local-cluster.ts';
 export { NatsServer } from './nats-server.ts';
 export type { NatsServerOptions } from './nats-server.ts';
-export {
-  orderedStoreConformance,
-  plain,
-  positionAt,
-  replicaStoreConformance,
-} from './ordered-store-conformance.ts';
+export { plain, positionAt } from './log-positions.ts';
+export { orderedStoreConformance, replicaStoreConformance } from './ordered-store-conformance.ts';
 export type { StoreLifecycle } from './ordered-store-conformance.ts';
-export { MemoryOrderedStore, MemoryReplicaStore } from './ordered-store-memory.ts';
+export { MemoryOrderedStore } from './ordered-store-memory.ts';
+export { MemoryReplicaStore } from './replica-store-memory.ts';
 export { MemoryManifest, MemorySegmentStore } from './segment-store-memory.ts';
 export type { SegmentHook } from './segment-store-memory.ts';
 export {

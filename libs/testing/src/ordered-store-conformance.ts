@@ -1,32 +1,14 @@
 /** What every `OrderedStore` and `ReplicaStore` must do, as jest suites that each of them runs. */
-import {
-  chain,
-  decodeUtf8,
-  encodeUtf8,
-  LOG_START,
-  logIndex,
-  SeededRandom,
-  term,
-  type LogPosition,
-} from '@kvstore/std';
+import { decodeUtf8, encodeUtf8, LOG_START, SeededRandom } from '@kvstore/std';
 import type { ReplicaStore } from '@kvstore/replica';
-import type { KeyBounds, KeyValue, OrderedStore } from '@kvstore/state-machine';
+import type { KeyBounds, OrderedStore } from '@kvstore/state-machine';
+import { plain, positionAt } from './log-positions.ts';
 import type { StoreHarness } from './log-store-conformance.ts';
 import { MemoryOrderedStore } from './ordered-store-memory.ts';
+import { storeSnapshotConformance } from './store-snapshot-conformance.ts';
 
 const bytes = encodeUtf8;
 const NOTHING = new Uint8Array(0);
-
-/** A position with a chain of its own, for the entry at `index`. */
-export function positionAt(index: number, atTerm = 1): LogPosition {
-  return { index: logIndex(index), term: term(atTerm), chain: chain(1_000_000 + index) };
-}
-
-/** Plain copies, so that stores with views of different kinds compare equal. */
-export function plain(pairs: Iterable<KeyValue>): { key: string; value: string }[] {
-  const hex = (part: Uint8Array): string => Buffer.from(part).toString('hex');
-  return Array.from(pairs, ({ key, value }) => ({ key: hex(key), value: hex(value) }));
-}
 
 export interface StoreLifecycle<Store> {
   /** Moves what was written to where the store keeps it in the long run. */
@@ -323,4 +305,5 @@ export function replicaStoreConformance(
       await expect(store.whenWritable()).resolves.toBeUndefined();
     });
   });
+  storeSnapshotConformance(name, make);
 }

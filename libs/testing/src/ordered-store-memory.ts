@@ -1,9 +1,8 @@
 /**
- * The ordered store and the replica store as sorted arrays: obviously right, slow, and strict about
- * what the ports forbid (a scan across a write, entries out of order).
+ * The ordered store as a sorted array: obviously right, slow, and strict about what the port forbids (a
+ * scan across a write).
  */
-import { assert, compareBytes, equalBytes, LOG_START, type LogPosition } from '@kvstore/std';
-import type { ReplicaStore, ReplicaStoreStatistics } from '@kvstore/replica';
+import { assert, compareBytes, equalBytes } from '@kvstore/std';
 import type { KeyBounds, KeyValue, OrderedStore } from '@kvstore/state-machine';
 
 export class MemoryOrderedStore implements OrderedStore {
@@ -12,6 +11,13 @@ export class MemoryOrderedStore implements OrderedStore {
 
   get pairs(): readonly KeyValue[] {
     return this.#pairs;
+  }
+
+  /** A store with these pairs, which are in order. */
+  static of(pairs: readonly KeyValue[]): MemoryOrderedStore {
+    const store = new MemoryOrderedStore();
+    store.#pairs = pairs;
+    return store;
   }
 
   /** Another store with the same pairs. */
@@ -74,94 +80,5 @@ export class MemoryOrderedStore implements OrderedStore {
       else high = middle;
     }
     return low;
-  }
-}
-
-/** A replica store whose disk is a variable: `reopen` gives what survives a crash. */
-export class MemoryReplicaStore implements ReplicaStore {
-  readonly #live: MemoryOrderedStore;
-  #survives: MemoryOrderedStore;
-  #applied: LogPosition;
-  #durable: LogPosition;
-  #stalled = false;
-  #waiting: (() => void)[] = [];
-
-  constructor(survives = new MemoryOrderedStore(), position: LogPosition = LOG_START) {
-    this.#live = survives.copy();
-    this.#survives = survives;
-    this.#applied = position;
-    this.#durable = position;
-  }
-
-  get applied(): LogPosition {
-    return this.#applied;
-  }
-
-  get durable(): LogPosition {
-    return this.#durable;
-  }
-
-  get statistics(): ReplicaStoreStatistics {
-    return { segments: 0, segmentBytes: 0, memtableBytes: 0, flushError: undefined };
-  }
-
-  get stalled(): boolean {
-    return this.#stalled;
-  }
-
-  /** Makes the store stall, or go on, as a test says. */
-  setStalled(stalled: boolean): void {
-    this.#stalled = stalled;
-    if (stalled) return;
-    for (const resume of this.#waiting.splice(0)) resume();
-  }
-
-  /** The store after a crash: what was flushed, and nothing else. */
-  reopen(): MemoryReplicaStore {
-    return new MemoryReplicaStore(this.#survives, this.#durable);
-  }
-
-  get(key: Uint8Array): Uint8Array | undefined {
-    return this.#live.get(key);
-  }
-
-  newest(from: Uint8Array, prefixLength: number): Uint8Array | undefined {
-    return this.#live.newest(from, prefixLength);
-  }
-
-  first(from: Uint8Array, prefixLength: number): KeyValue | undefined {
-    return this.#live.first(from, prefixLength);
-  }
-
-  scan(bounds: KeyBounds): Iterable<KeyValue> {
-    return this.#live.scan(bounds);
-  }
-
-  put(key: Uint8Array, value: Uint8Array): void {
-    this.#live.put(key, value);
-  }
-
-  delete(key: Uint8Array): void {
-    this.#live.delete(key);
-  }
-
-  endEntry(position: LogPosition, _logBytes: number): void {
-    assert(position.index === this.#applied.index + 1, 'entries end in the order of the log');
-    this.#applied = position;
-  }
-
-  whenWritable(): Promise<void> {
-    if (!this.#stalled) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  flush(): Promise<void> {
-    this.#survives = this.#live.copy();
-    this.#durable = this.#applied;
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return this.flush();
   }
 }

@@ -7,13 +7,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeDisk } from '@kvstore/disk';
-import { lsmConfig, LsmEngine, type KeyValue, type LsmConfig } from '@kvstore/lsm';
-import { openLsmEngine } from '@kvstore/sqlite';
+import { lsmConfig, LsmStore, type KeyValue, type LsmConfig } from '@kvstore/lsm';
+import { openLsmStore } from '@kvstore/sqlite';
 import { SeededRandom } from '@kvstore/std';
 import { ManualTimers } from './disk-timers.ts';
-import { positionAt } from './ordered-store-conformance.ts';
+import { positionAt } from './log-positions.ts';
 import { MemoryOrderedStore } from './ordered-store-memory.ts';
-import { MemoryManifest, MemorySegmentStore } from './segment-store-memory.ts';
+import { MemoryEngineFiles } from './engine-files-memory.ts';
+import { realClock } from './local-cluster.ts';
 
 const DELIMITER = 0xff;
 const NOTHING = new Uint8Array(0);
@@ -69,7 +70,7 @@ function text(pairs: Iterable<KeyValue>): string {
   return Array.from(pairs, ({ key, value }) => `${hex(key)}=${hex(value)}`).join('\n');
 }
 
-function compare(engine: LsmEngine, model: MemoryOrderedStore, random: SeededRandom): void {
+function compare(engine: LsmStore, model: MemoryOrderedStore, random: SeededRandom): void {
   expect(text(engine.scan({ from: NOTHING }))).toBe(text(model.pairs));
   const reversed = engine.scan({ from: NOTHING, reverse: true });
   expect(text(reversed)).toBe(text(model.pairs.toReversed()));
@@ -89,9 +90,9 @@ function compare(engine: LsmEngine, model: MemoryOrderedStore, random: SeededRan
 interface Run {
   readonly seed: number;
   readonly entries: number;
-  open(config: LsmConfig): Promise<LsmEngine>;
+  open(config: LsmConfig): Promise<LsmStore>;
   /** Leaves an engine as a crash would. */
-  crash(engine: LsmEngine): Promise<void>;
+  crash(engine: LsmStore): Promise<void>;
 }
 
 async function run({ seed, entries: count, open, crash }: Run): Promise<void> {
@@ -130,14 +131,13 @@ async function run({ seed, entries: count, open, crash }: Run): Promise<void> {
 describe('the engine agrees with a sorted array', () => {
   const seeds = Array.from({ length: 12 }, (_, i) => 1_000 + i);
   test.each(seeds)('in memory, seed %i', async (seed) => {
-    const segments = new MemorySegmentStore();
-    const manifest = new MemoryManifest();
-    const open = (config: LsmConfig): Promise<LsmEngine> =>
-      LsmEngine.open({
+    const files = new MemoryEngineFiles();
+    const { segments, manifest } = files;
+    const open = (config: LsmConfig): Promise<LsmStore> =>
+      LsmStore.open({
         config,
-        segments,
-        manifest,
-        recovered: manifest.state,
+        files,
+        setsAside: false,
         timers: new ManualTimers(),
         label: 'test',
         filterPrefixLength,
@@ -161,20 +161,22 @@ describe('the engine agrees with a sorted array', () => {
     'on files, seed %i',
     async (seed) => {
       const root = await mkdtemp(join(tmpdir(), 'kvstore-metamorphic-'));
-      const open = (config: LsmConfig): Promise<LsmEngine> =>
-        openLsmEngine({
+      const open = (config: LsmConfig): Promise<LsmStore> =>
+        openLsmStore({
           disk: new NodeDisk(root),
           root,
           directory: 'g0/storage',
           label: 'test',
           timers: new ManualTimers(),
+          clock: realClock,
+          setsAside: false,
           filterPrefixLength,
           config,
           onFatal: (error) => {
             throw error;
           },
         });
-      const crash = (engine: LsmEngine): Promise<void> => engine.close();
+      const crash = (engine: LsmStore): Promise<void> => engine.close();
       await run({ seed, entries: 80, open, crash });
       await rm(root, { recursive: true, force: true });
     },

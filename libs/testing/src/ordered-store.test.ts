@@ -3,14 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeDisk } from '@kvstore/disk';
-import { lsmConfig, LsmEngine, type LsmConfig } from '@kvstore/lsm';
+import { lsmConfig, LsmStore, type LsmConfig } from '@kvstore/lsm';
 import type { ReplicaStore } from '@kvstore/replica';
-import { openLsmEngine } from '@kvstore/sqlite';
-import { realTimers } from './local-cluster.ts';
+import { openLsmStore } from '@kvstore/sqlite';
+import { realClock, realTimers } from './local-cluster.ts';
 import type { StoreHarness } from './log-store-conformance.ts';
 import { orderedStoreConformance, replicaStoreConformance } from './ordered-store-conformance.ts';
-import { MemoryOrderedStore, MemoryReplicaStore } from './ordered-store-memory.ts';
-import { MemoryManifest, MemorySegmentStore } from './segment-store-memory.ts';
+import { MemoryOrderedStore } from './ordered-store-memory.ts';
+import { MemoryReplicaStore } from './replica-store-memory.ts';
+import { MemoryEngineFiles } from './engine-files-memory.ts';
 
 /** Delimited by the first `/` after the second byte, if any: decided by the bytes it covers. */
 function filterPrefixLength(key: Uint8Array): number {
@@ -23,15 +24,13 @@ function failLoudly(error: Error): void {
 
 function engineInMemory(config: Partial<LsmConfig>): () => Promise<StoreHarness<ReplicaStore>> {
   return async () => {
-    const segments = new MemorySegmentStore();
-    const manifest = new MemoryManifest();
+    const files = new MemoryEngineFiles();
     return {
       open: () =>
-        LsmEngine.open({
+        LsmStore.open({
           config: lsmConfig(config),
-          segments,
-          manifest,
-          recovered: manifest.state,
+          files,
+          setsAside: true,
           timers: realTimers,
           label: 'test',
           filterPrefixLength,
@@ -45,12 +44,14 @@ async function engineOnFiles(): Promise<StoreHarness<ReplicaStore>> {
   const root = await mkdtemp(join(tmpdir(), 'kvstore-engine-'));
   return {
     open: () =>
-      openLsmEngine({
+      openLsmStore({
         disk: new NodeDisk(root),
         root,
         directory: 'g0/storage',
         label: 'test',
         timers: realTimers,
+        clock: realClock,
+        setsAside: true,
         filterPrefixLength,
         onFatal: failLoudly,
       }),
@@ -67,9 +68,9 @@ replicaStoreConformance('MemoryReplicaStore', async () => {
   return { open: async () => (store = store?.reopen() ?? new MemoryReplicaStore()) };
 });
 
-replicaStoreConformance('LsmEngine', engineInMemory({}));
+replicaStoreConformance('LsmStore', engineInMemory({}));
 replicaStoreConformance(
-  'LsmEngine with tiny memtables and blocks, without caches',
+  'LsmStore with tiny memtables and blocks, without caches',
   engineInMemory({ memtableBytes: 256, blockBytes: 32, blockCacheBytes: 0, indexCacheBytes: 0 }),
 );
-replicaStoreConformance('LsmEngine on SQLite files', engineOnFiles);
+replicaStoreConformance('LsmStore on SQLite files', engineOnFiles);

@@ -3,7 +3,7 @@
  * its network, and a look at a consensus after each of its events.
  */
 import { FrameKind } from '@kvstore/contract';
-import type { LsmEngine } from '@kvstore/lsm';
+import type { LsmStore } from '@kvstore/lsm';
 import { LogError, type Sequencer } from '@kvstore/sequencer';
 import { DiskError, type LogPosition, type NodeId, term } from '@kvstore/std';
 import { decodeMessage } from '../../../libs/sequencer/src/raft-codec.ts';
@@ -101,7 +101,7 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     this.storages.starting(node, durable);
   }
 
-  applied(node: NodeId, store: LsmEngine): void {
+  applied(node: NodeId, store: LsmStore): void {
     this.storages.applied(node, store);
   }
 

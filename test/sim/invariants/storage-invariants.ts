@@ -1,5 +1,5 @@
 /** What storages apply (I7, I13, I14): looked at after every entry. */
-import type { LsmEngine } from '@kvstore/lsm';
+import type { LsmStore } from '@kvstore/lsm';
 import type { LogPosition, NodeId } from '@kvstore/std';
 import type { Ghost } from './ghost.ts';
 import type { Ledger } from './ledger.ts';
@@ -26,7 +26,7 @@ export class StorageInvariants {
     this.#applied.set(node, durable.index);
   }
 
-  applied(node: NodeId, store: LsmEngine): void {
+  applied(node: NodeId, store: LsmStore): void {
     const { index, chain } = store.applied;
     const before = this.#applied.get(node) ?? 0;
     this.#ledger.expect('I13', index === before + 1, () => {
@@ -40,7 +40,7 @@ export class StorageInvariants {
     if (index % HASHED_EVERY === 0) this.checkState(node, store);
   }
 
-  checkState(node: NodeId, store: LsmEngine): void {
+  checkState(node: NodeId, store: LsmStore): void {
     this.#checkHash(node, store.applied.index, hashOf(store));
   }
 

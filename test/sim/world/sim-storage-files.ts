@@ -1,18 +1,21 @@
 /**
- * What a storage keeps on its disk, simulated at the engine's ports: immutable segments and the
- * manifest. A step takes time; a crash within one leaves it done or not done, never half.
+ * What a storage keeps on its disk, simulated at the engine's ports: immutable segments, the manifest
+ * and what is received of a snapshot. A step takes time; a crash within one leaves it done or not done,
+ * never half.
  */
-import { type LogPosition, LOG_START } from '@kvstore/std';
+import { LOG_START, type LogPosition } from '@kvstore/std';
 import type {
-  Manifest,
+  EngineFiles,
+  IncomingFiles,
   ManifestState,
   SegmentMetadata,
   SegmentOptions,
   SegmentSource,
   SegmentStore,
   SharedMemtable,
+  SnapshotSegment,
 } from '@kvstore/lsm';
-import { MemorySegmentStore } from '@kvstore/testing';
+import { MemoryIncomingFiles, MemorySegmentStore } from '@kvstore/testing';
 import type { Dice } from './dice.ts';
 import { type FaultAtlas, FaultClass } from './fault-atlas.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -35,6 +38,7 @@ export class SimStorageFiles {
   readonly #atlas: FaultAtlas;
   /** Segments are immutable, so one store serves every incarnation. */
   readonly #segments = new MemorySegmentStore();
+  readonly #incoming = new MemoryIncomingFiles(this.#segments);
   #state: ManifestState = { segments: [], position: LOG_START };
   /** A commit under way: on the disk already, or not yet. */
   #committing: ManifestState | undefined;
@@ -56,28 +60,31 @@ export class SimStorageFiles {
     this.#committing = undefined;
   }
 
-  mount(process: SimProcess): {
-    readonly segments: SegmentStore;
-    readonly manifest: Manifest;
-    readonly recovered: ManifestState;
-  } {
+  mount(process: SimProcess): EngineFiles {
+    const step = (): Promise<void> => this.#step(process);
     return {
-      segments: new MountedSegments(this.#segments, () => this.#step(process)),
-      manifest: {
-        commit: (position, segment) => this.#commit(process, position, segment),
-        close: () => Promise.resolve(),
-      },
-      recovered: this.#state,
+      incoming: new MountedIncoming(this.#incoming, step),
+      open: () =>
+        Promise.resolve({
+          recovered: this.#state,
+          segments: new MountedSegments(this.#segments, step),
+          manifest: {
+            commit: (position, segment) => {
+              const added = segment === undefined ? [] : [segment];
+              return this.#commit(process, {
+                position,
+                segments: [...this.#state.segments, ...added],
+              });
+            },
+            replace: (state) => this.#commit(process, state),
+            close: () => Promise.resolve(),
+          },
+        }),
+      setAside: () => this.#commit(process, { segments: [], position: LOG_START }),
     };
   }
 
-  async #commit(
-    process: SimProcess,
-    position: LogPosition,
-    segment: SegmentMetadata | undefined,
-  ): Promise<void> {
-    const added = segment === undefined ? [] : [segment];
-    const next = { position, segments: [...this.#state.segments, ...added] };
+  async #commit(process: SimProcess, next: ManifestState): Promise<void> {
     if (process.isAlive) this.#committing = next;
     await this.#step(process);
     this.#state = next;
@@ -120,7 +127,45 @@ class MountedSegments implements SegmentStore {
     return this.#inner.open(metadata);
   }
 
+  async read(segment: SegmentMetadata, offset: number, length: number): Promise<Uint8Array> {
+    await this.#step();
+    return this.#inner.read(segment, offset, length);
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+class MountedIncoming implements IncomingFiles {
+  readonly #inner: IncomingFiles;
+  readonly #step: () => Promise<void>;
+
+  constructor(inner: IncomingFiles, step: () => Promise<void>) {
+    this.#inner = inner;
+    this.#step = step;
+  }
+
+  prepare(segments: readonly SnapshotSegment[]): Promise<readonly number[]> {
+    return this.#inner.prepare(segments);
+  }
+
+  async write(segment: SnapshotSegment, offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#step();
+    await this.#inner.write(segment, offset, bytes);
+  }
+
+  async finish(segment: SnapshotSegment): Promise<boolean> {
+    await this.#step();
+    return this.#inner.finish(segment);
+  }
+
+  async adopt(segments: readonly SnapshotSegment[]): Promise<readonly SegmentMetadata[]> {
+    await this.#step();
+    return this.#inner.adopt(segments);
+  }
+
+  clear(): Promise<void> {
+    return this.#inner.clear();
   }
 }

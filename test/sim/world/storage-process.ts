@@ -1,7 +1,7 @@
 /** One incarnation of a storage: the real replica over the real engine on simulated files. */
 import type { Lanes } from '@kvstore/contract';
 import { clusterTagOf } from '@kvstore/contract';
-import { lsmConfig, LsmEngine } from '@kvstore/lsm';
+import { lsmConfig, LsmStore } from '@kvstore/lsm';
 import { Replica } from '@kvstore/replica';
 import { filterPrefixLength } from '@kvstore/state-machine';
 import type { NodeId } from '@kvstore/std';
@@ -18,22 +18,20 @@ export interface StorageOptions {
   readonly memtableBytes: number;
   readonly numMemtables: number;
   /** Called when an entry has been applied, with the engine between two entries. */
-  readonly onApplied: (store: LsmEngine) => void;
+  readonly onApplied: (store: LsmStore) => void;
   readonly onFatal: (error: unknown) => void;
 }
 
 export interface StorageProcess {
   readonly replica: Replica;
-  readonly store: LsmEngine;
+  readonly store: LsmStore;
 }
 
 export async function startStorage(options: StorageOptions): Promise<StorageProcess> {
   const { process, node, nodes, lanes, files, onApplied, onFatal } = options;
-  const { segments, manifest, recovered } = files.mount(process);
-  const store = await LsmEngine.open({
-    segments,
-    manifest,
-    recovered,
+  const store = await LsmStore.open({
+    files: files.mount(process),
+    setsAside: false,
     filterPrefixLength,
     onFatal,
     timers: process.timers,

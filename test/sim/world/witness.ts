@@ -1,5 +1,5 @@
 /** What a simulated cluster tells whoever checks its invariants. */
-import type { LsmEngine } from '@kvstore/lsm';
+import type { LsmStore } from '@kvstore/lsm';
 import type { Sequencer } from '@kvstore/sequencer';
 import type { LogPosition, NodeId } from '@kvstore/std';
 import type { SimProcess } from './sim-process.ts';
@@ -12,7 +12,7 @@ export interface ClusterWitness {
   consensusStarted(node: NodeId, sequencer: Sequencer): void;
   storageStarting(node: NodeId, durable: LogPosition): void;
   /** An entry was applied; the engine is between two entries. */
-  applied(node: NodeId, store: LsmEngine): void;
+  applied(node: NodeId, store: LsmStore): void;
   notice(node: NodeId, kind: string): void;
   /** A process stopped by itself. */
   stopped(process: SimProcess, error: unknown): void;

@@ -26,6 +26,11 @@ export interface SegmentStore {
   write(memtable: SharedMemtable, options: SegmentOptions): Promise<SegmentMetadata>;
   /** Opens a segment; rejects with `SegmentError` when it is missing or has another size. */
   open(segment: SegmentMetadata): Promise<SegmentSource>;
+  /**
+   * Bytes of the file as it is, for a copy of it: shorter than `length` only at its end. Rejects with
+   * `SegmentError` when it is missing, or `DiskError`.
+   */
+  read(segment: SegmentMetadata, offset: number, length: number): Promise<Uint8Array>;
   /** Ends what runs in the background. Sources are closed by whoever opened them. */
   close(): Promise<void>;
 }

@@ -16,5 +16,10 @@ export interface Manifest {
    * stop; anything else may be tried again with the same arguments.
    */
   commit(position: LogPosition, segment: SegmentMetadata | undefined): Promise<void>;
+  /**
+   * Puts another state in the place of the whole: durable when it resolves. Rejects as `commit` does;
+   * what may be tried again has left the old state.
+   */
+  replace(state: ManifestState): Promise<void>;
   close(): Promise<void>;
 }
