@@ -24,6 +24,18 @@ export function observeConsensus(
   gauge('is_leader', '1 while this node leads.', () =>
     Number(sequencer.status().role === 'leader'),
   );
+  metrics.observe(
+    'gauge',
+    'kvstore_raft_members',
+    'Members by role, as this node knows them.',
+    () => {
+      const { voters, learners, joining } = sequencer.configuration;
+      return [
+        { labels: { ...labels, role: 'voter' }, value: voters.length },
+        { labels: { ...labels, role: 'learner' }, value: learners.length + joining.length },
+      ];
+    },
+  );
   gauge(
     'commit_index',
     'Highest committed index known here.',

@@ -6,6 +6,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { openHardState, openSegmentedLog } from '@kvstore/disk';
 import { type KvLogger, type NodeContext, Self, StartError } from '@kvstore/nest-kit';
 import { LogError, Sequencer, type SequencerNotice } from '@kvstore/sequencer';
+import type { NodeId } from '@kvstore/std';
 import { ConsensusController } from './consensus.controller.ts';
 import { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
 
@@ -17,18 +18,31 @@ export class ConsensusModule {
       controllers: [ConsensusController],
       providers: [
         { provide: SEQUENCER, useFactory: () => openSequencer(context, log) },
-        { provide: CONSENSUS_SELF, useFactory: () => selfOf(context) },
+        {
+          provide: CONSENSUS_SELF,
+          inject: [SEQUENCER],
+          useFactory: (sequencer: Sequencer) => selfOf(context, sequencer),
+        },
       ],
       exports: [SEQUENCER, CONSENSUS_SELF],
     };
   }
 }
 
-function selfOf({ node, directory }: NodeContext): Self {
+function selfOf({ node, directory }: NodeContext, sequencer: Sequencer): Self {
   return new Self('consensus', node, () => {
     const { disk, clusterId, founders } = directory.identity;
-    return { disk, clusterId, founders };
+    const { disks = [], removed = [] } = sequencer.committedConfiguration ?? {};
+    const admitted = Object.fromEntries(disks.map((each) => [each.node, each.disk]));
+    return { disk, clusterId, founders, admitted, removed };
   });
+}
+
+/** None of a node that is none of them: it takes part by the log, or not at all. */
+function foundersOf({ node, nodes, directory }: NodeContext): readonly NodeId[] {
+  const { founders } = directory.identity;
+  const known = founders === undefined ? nodes : (Object.keys(founders) as NodeId[]);
+  return known.includes(node) ? known : [];
 }
 
 async function openSequencer(context: NodeContext, log: KvLogger): Promise<Sequencer> {
@@ -41,7 +55,7 @@ async function openSequencer(context: NodeContext, log: KvLogger): Promise<Seque
     const entries = await openSegmentedLog({ ...shared, directory: `${directory}/log`, timers });
     return new Sequencer({
       ...context,
-      voters: context.nodes,
+      voters: foundersOf(context),
       log: entries,
       hardStates,
       onNotice: (notice) => tell(log, notice),

@@ -1,7 +1,8 @@
 /**
- * Finds out whether this member may vote: known from an earlier start, founded now with all other
- * initial members, or neither, in which case it waits and says why. Never times out: a member that
- * votes too early could forget what another disk of its name has promised.
+ * Finds out whether this member may take part: known from an earlier start, founded now with all other
+ * initial members, admitted by the log of a cluster that is there, or none of these, in which case it
+ * waits and says why. Never times out: a member that votes too early could forget what another disk of its
+ * name has promised.
  */
 import {
   askControl,
@@ -13,9 +14,9 @@ import {
   type MemberHello,
   type Subjects,
 } from '@kvstore/contract';
-import type { EventLog, NodeContext, Self } from '@kvstore/nest-kit';
+import { type EventLog, type NodeContext, type Self, StartError } from '@kvstore/nest-kit';
 import { decideFounding, type Founding } from '@kvstore/sequencer';
-import type { NodeId } from '@kvstore/std';
+import { assertNever, type NodeId } from '@kvstore/std';
 
 export interface FoundingOptions {
   readonly context: NodeContext;
@@ -31,7 +32,7 @@ const PAUSE_MS = 100;
 /** How often somebody who has to wait for long is told so. */
 const NOTICE_MS = 10_000;
 
-/** Resolves with the cluster's id once this member belongs to it, durably. */
+/** Resolves with the cluster's id once this member belongs to it, durably. Throws `StartError`. */
 export async function foundCluster(options: FoundingOptions): Promise<string> {
   const { directory, node, nodes, clock } = options.context;
   const { identity } = directory;
@@ -43,7 +44,8 @@ export async function foundCluster(options: FoundingOptions): Promise<string> {
   let told: string | undefined;
   for (;;) {
     const decision = decideFounding(node, identity.disk, nodes, await askOthers(options));
-    if (decision.kind === 'found') {
+    if (decision.kind === 'found' || decision.kind === 'admitted') {
+      if (decision.kind === 'found') refuseOtherFounders(nodes, decision.founders);
       const clusterId = clusterIdOf(decision.founders);
       await directory.found(clusterId, decision.founders);
       await directory.establish();
@@ -51,7 +53,7 @@ export async function foundCluster(options: FoundingOptions): Promise<string> {
     }
     const late = clock.monotonicMs() >= noticeAtMs;
     if (late) noticeAtMs += NOTICE_MS;
-    if (decision.kind !== told && (late || decision.kind === 'not-a-founder')) {
+    if (decision.kind !== told && (late || decision.kind !== 'wait')) {
       told = decision.kind;
       tell(options.log, node, decision);
     }
@@ -79,16 +81,46 @@ async function askOthers({
   return answers;
 }
 
-function tell(log: EventLog, node: NodeId, decision: Exclude<Founding, { kind: 'found' }>): void {
-  if (decision.kind === 'wait') {
-    const missing = decision.missing.join(', ');
-    log.event('warn', `waiting to found the cluster: no answer from ${missing}`, {});
-    return;
-  }
-  log.event(
-    'error',
-    `the data directory of ${node} is new, but ${decision.told} knows a cluster in which another ` +
-      'disk had this name: this member does not vote',
-    { remedy: 'give the member its own data directory back' },
+/** Its log begins with what the others' begin with, or it is another log. */
+function refuseOtherFounders(nodes: readonly NodeId[], founders: Readonly<Record<NodeId, string>>) {
+  const names = Object.keys(founders).toSorted();
+  if (names.join() === nodes.toSorted().join()) return;
+  throw new StartError(
+    'CONFIGURATION',
+    `initial_cluster is ${nodes.join(',')}, but the cluster was founded by ${names.join(',')}`,
+    'Set initial_cluster to the founders until this member has begun.',
   );
+}
+
+function tell(
+  log: EventLog,
+  node: NodeId,
+  decision: Exclude<Founding, { kind: 'found' | 'admitted' }>,
+): void {
+  switch (decision.kind) {
+    case 'wait': {
+      const missing = decision.missing.join(', ');
+      log.event('warn', `waiting for a cluster: no answer from ${missing || 'one that has begun'}`);
+      return;
+    }
+    case 'not-a-member':
+      log.event('warn', `${node} is no member of the cluster yet: it waits to be added`, {
+        remedy: `POST /api/v1/admin/members {"node":"${node}"} at a gateway`,
+      });
+      return;
+    case 'name-is-taken':
+      log.event(
+        'error',
+        `the data directory of ${node} is new, but ${decision.told} knows a cluster in which another ` +
+          'disk had this name, or it was removed: this member does not take part',
+        {
+          remedy:
+            'give the member its own data directory back, or start it under a name that was never used, ' +
+            'add that one and remove this one',
+        },
+      );
+      return;
+    default:
+      assertNever(decision);
+  }
 }

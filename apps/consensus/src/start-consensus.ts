@@ -5,8 +5,8 @@
 import {
   claimName,
   ControlTransport,
+  initialNodes,
   joinCluster,
-  membersOf,
   nodeIdOf,
   openMember,
   serveMetrics,
@@ -27,7 +27,7 @@ const ROLE = 'consensus';
 
 export async function startConsensus(start: ServiceStart): Promise<void> {
   const { config, log, shutdown } = start;
-  const nodes = membersOf(config);
+  const nodes = initialNodes(config);
   const name = nodeIdOf(config);
   const seat = await joinCluster(start, { group: GROUP, role: ROLE, name });
   const { secret, lanes, metrics, subjects } = seat;

@@ -6,8 +6,8 @@ import { StreamArchive } from '@kvstore/event-log';
 import {
   claimName,
   ControlTransport,
+  initialNodes,
   joinCluster,
-  membersOf,
   nodeIdOf,
   openMember,
   serveMetrics,
@@ -26,7 +26,7 @@ const ROLE = 'storage';
 
 export async function startStorage(start: ServiceStart): Promise<void> {
   const { config, log, shutdown } = start;
-  const nodes = membersOf(config);
+  const nodes = initialNodes(config);
   const name = nodeIdOf(config);
   const seat = await joinCluster(start, { group: GROUP, role: ROLE, name });
   const { secret, lanes, metrics, subjects } = seat;

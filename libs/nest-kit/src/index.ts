@@ -41,7 +41,7 @@ export type { NodeIdentity } from './process/data-directory.ts';
 export { joinCluster, serveMetrics } from './process/join-cluster.ts';
 export type { NatsLanes } from './process/nats-lanes.ts';
 export type { NodeContext } from './process/node-context.ts';
-export { initialNodes, membersOf, nodeIdOf } from './process/node-names.ts';
+export { initialNodes, nodeIdOf } from './process/node-names.ts';
 export { openMember, stopOn, systemRandom } from './process/open-member.ts';
 export { watchRefusedFrames } from './process/refused-frames.ts';
 export type { RefusedFramesOptions } from './process/refused-frames.ts';

@@ -43,12 +43,43 @@ describe('founding a cluster', () => {
   test('a new disk under a known name does not vote', () => {
     const founders = { [a]: 'A', [b]: 'B', [c]: 'C' };
     expect(decideFounding(c, 'other', voters, answers([a, begun(founders)]))).toEqual({
-      kind: 'not-a-founder',
+      kind: 'name-is-taken',
       told: a,
     });
     expect(
       decideFounding(c, 'other', voters, answers([b, empty('B')], [a, begun(founders)])).kind,
-    ).toBe('not-a-founder');
+    ).toBe('name-is-taken');
+  });
+
+  describe('of a node that is none of the founders', () => {
+    const d = nodeId('node-4');
+    const founders = { [a]: 'A', [b]: 'B', [c]: 'C' };
+    const decide = (...of: [NodeId, MemberHello][]) =>
+      decideFounding(d, 'D', voters, answers(...of));
+
+    test('waits for a cluster, which it never founds', () => {
+      expect(decide()).toEqual({ kind: 'wait', missing: voters });
+      expect(decide([a, empty('A')], [b, empty('B')], [c, empty('C')])).toEqual({
+        kind: 'wait',
+        missing: [],
+      });
+    });
+
+    test('waits until it is added, and begins when any member knows its disk', () => {
+      expect(decide([a, begun(founders)])).toEqual({ kind: 'not-a-member', told: a });
+      const admitting = { ...begun(founders), admitted: { [d]: 'D' } };
+      expect(decide([a, begun(founders)], [b, admitting])).toEqual({ kind: 'admitted', founders });
+    });
+
+    test('does not begin under a name that another disk had, or that was removed', () => {
+      for (const more of [{ admitted: { [d]: 'other' } }, { removed: [d] }]) {
+        const member = { ...begun(founders), ...more };
+        expect(decide([a, begun(founders)], [b, member])).toEqual({
+          kind: 'name-is-taken',
+          told: b,
+        });
+      }
+    });
   });
 
   test('one node alone founds at once', () => {

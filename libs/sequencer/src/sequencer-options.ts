@@ -10,6 +10,7 @@ export interface SequencerOptions {
   readonly group: string;
   readonly incarnation: number;
   readonly secret: Uint8Array;
+  /** The founders; none of a replica that is none of them and waits to be admitted by the log. */
   readonly voters: readonly NodeId[];
   readonly lanes: Lanes;
   readonly log: LogStore;

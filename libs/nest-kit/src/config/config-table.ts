@@ -59,7 +59,7 @@ export const configTable = {
     'initial_cluster',
     names,
     'node-1,node-2,node-3',
-    'The members that found the cluster, comma-separated; one node alone ignores it.',
+    'The members that found the cluster, comma-separated, the same on each; a node that is not listed asks them and waits to be added. One node alone ignores it.',
   ),
   natsUrl: row(
     'nats_url',

@@ -16,7 +16,7 @@ export interface NodeContext {
   readonly established: boolean;
   readonly directory: DataDirectory;
   readonly secret: Uint8Array;
-  /** The members that found the group; this node included. */
+  /** The members that found the group; or, when this node is not among them, whom it asks. */
   readonly nodes: readonly NodeId[];
   readonly lanes: Lanes;
   /** Rooted at the node's data directory. */

@@ -8,18 +8,7 @@ export function nodeIdOf({ nodeId }: Pick<Config, 'nodeId'>): NodeId {
   return asNodeId(nodeId, 'node_id');
 }
 
-/** The initial members, of which this node must be one. */
-export function membersOf(config: Pick<Config, 'nodeId' | 'initialCluster'>): readonly NodeId[] {
-  const nodes = initialNodes(config);
-  const self = nodeIdOf(config);
-  if (nodes.includes(self)) return nodes;
-  throw new StartError(
-    'CONFIGURATION',
-    `node_id ${self} is not in initial_cluster ${nodes.join(',')}`,
-    'Set initial_cluster to all members of the cluster, the same on each.',
-  );
-}
-
+/** Who founds the cluster, or who is asked about it by a node that is not among them. */
 export function initialNodes({
   initialCluster,
 }: Pick<Config, 'initialCluster'>): readonly NodeId[] {
