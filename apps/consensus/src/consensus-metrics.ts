@@ -44,6 +44,7 @@ export function observeConsensus(
   gauge('last_index', 'Last index of the log.', () => sequencer.status().lastIndex);
   gauge('durable_index', 'Last index that is fsynced here.', () => sequencer.status().durableIndex);
   gauge('log_bytes', 'Bytes of all log files on disk.', () => sequencer.log.sizeBytes);
+  gauge('log_first_index', 'First entry of the log.', () => sequencer.status().logFirstIndex);
   gauge('log_space_refused', '1 while the disk gives the log no more space.', () =>
     Number(sequencer.log.spaceError !== undefined),
   );
@@ -66,6 +67,17 @@ export function observeConsensus(
     () => counters.resignations,
   );
   counter('pulls_served', 'Pulls answered for storages.', () => counters.pullsServed);
+  counter('log_cuts', 'Cuts at the beginning of the log.', () => counters.logCuts);
+  counter(
+    'readers_overtaken',
+    'Followers, storages and archives that needed what was cut off the log.',
+    () => counters.readersOvertaken,
+  );
+  counter(
+    'bases_installed',
+    'Times that the log was replaced by the base of the leader’s.',
+    () => counters.basesInstalled,
+  );
   metrics.observe(
     'counter',
     'kvstore_raft_messages_dropped_total',

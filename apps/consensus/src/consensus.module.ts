@@ -5,10 +5,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { openHardState, openSegmentedLog } from '@kvstore/disk';
 import { type KvLogger, type NodeContext, Self, StartError } from '@kvstore/nest-kit';
-import { LogError, Sequencer, type SequencerNotice } from '@kvstore/sequencer';
+import { LogError, Sequencer } from '@kvstore/sequencer';
 import type { NodeId } from '@kvstore/std';
 import { ConsensusController } from './consensus.controller.ts';
 import { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
+import { tellNotice } from './tell-notice.ts';
 
 @Module({})
 export class ConsensusModule {
@@ -58,7 +59,7 @@ async function openSequencer(context: NodeContext, log: KvLogger): Promise<Seque
       voters: foundersOf(context),
       log: entries,
       hardStates,
-      onNotice: (notice) => tell(log, notice),
+      onNotice: (notice) => tellNotice(log, notice),
     });
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
@@ -68,22 +69,5 @@ async function openSequencer(context: NodeContext, log: KvLogger): Promise<Seque
       'This node must not vote with it: restore the file from a copy, or move the data directory away and let the member start empty.',
       error,
     );
-  }
-}
-
-function tell(log: KvLogger, notice: SequencerNotice): void {
-  switch (notice.kind) {
-    case 'foreign-member':
-      log.event(
-        'error',
-        `${notice.node} is a member of another cluster of this name: its messages are refused`,
-        { remedy: 'give it its own data directory back, or move the directory away' },
-      );
-      return;
-    case 'commit-stands-still':
-      log.event('warn', 'entries do not reach a majority although heartbeats do', { ...notice });
-      return;
-    case 'disk-stands-still':
-      log.event('warn', 'the disk stands still: leadership is given up', { ...notice });
   }
 }

@@ -2,7 +2,8 @@
  * The mark, published by the leader with every heartbeat: what is committed, and who takes part. Live
  * entries are a speed-up, the mark is the guarantee. Gateways and storages learn the leader from its sender.
  *
- *   u64 cluster tag · u64 commit index · u64 chain at it · u64 cut point · u32 epoch · u8 members × u8+id
+ *   u64 cluster tag · u64 commit index · u64 chain at it · u64 cut point · u32 epoch · u64 archive from ·
+ *   u8 members × u8+id
  */
 import {
   ByteReader,
@@ -27,6 +28,8 @@ export interface Mark {
   readonly cutPoint: LogIndex;
   /** Of the stream that the committed log is archived to; 0: none yet. */
   readonly epoch: number;
+  /** The first entry that this stream does not hold; 0: not known. */
+  readonly archiveFrom: LogIndex;
   /** Everybody who is sent the log, learners and leaving voters included; at most 255. */
   readonly members: readonly NodeId[];
 }
@@ -38,6 +41,7 @@ export function encodeMark(mark: Mark): Uint8Array {
     .u64(mark.chain)
     .u64(mark.cutPoint)
     .u32(mark.epoch)
+    .u64(mark.archiveFrom)
     .u8(mark.members.length);
   for (const node of mark.members) writer.bytes8(encodeUtf8(node));
   return writer.finish();
@@ -51,6 +55,7 @@ export function decodeMark(body: Uint8Array): Mark {
     chain: chain(reader.u64()),
     cutPoint: logIndex(reader.u64()),
     epoch: reader.u32(),
+    archiveFrom: logIndex(reader.u64()),
     members: Array.from({ length: reader.u8() }, () => decodeNode(reader)),
   };
   reader.end();

@@ -21,6 +21,7 @@ export class SegmentFiles {
   readonly #options: SegmentFilesOptions;
   readonly #baseFile: LogBaseFile;
   #segments: readonly LogSegment[];
+  #bytes: number;
 
   constructor(
     options: SegmentFilesOptions,
@@ -30,6 +31,7 @@ export class SegmentFiles {
     this.#options = options;
     this.#baseFile = baseFile;
     this.#segments = segments;
+    this.#bytes = segments.reduce((sum, { bytes }) => sum + bytes, baseFile.bytes);
   }
 
   get newest(): LogSegment | undefined {
@@ -37,7 +39,7 @@ export class SegmentFiles {
   }
 
   get bytes(): number {
-    return this.#segments.reduce((sum, { bytes }) => sum + bytes, this.#baseFile.bytes);
+    return this.#bytes;
   }
 
   get baseIndex(): LogIndex {
@@ -46,6 +48,7 @@ export class SegmentFiles {
 
   add(segment: LogSegment): void {
     this.#segments = [...this.#segments, segment];
+    this.#bytes += segment.bytes;
   }
 
   /** See `LogStore.cutPlace`. `activeBytes`: used of the newest segment. */
@@ -91,7 +94,10 @@ export class SegmentFiles {
     const isBefore = ({ firstSequence }: LogSegment): boolean => firstSequence < sequence;
     const gone = this.#segments.filter(isBefore);
     this.#segments = this.#segments.filter((segment) => !isBefore(segment));
-    for (const { path } of gone) await disk.unlink(path);
+    for (const { path, bytes } of gone) {
+      await disk.unlink(path);
+      this.#bytes -= bytes;
+    }
     await disk.syncDirectory(directory);
   }
 }

@@ -238,6 +238,7 @@ export class Archiver {
     const taken = tenure.stream?.epoch !== epoch && end.sequence > 0;
     tenure.suspectedAtMs = undefined;
     tenure.stream = { ...end, epoch, inspectAtMs: this.#nowMs() + this.#config.inspectPeriodMs };
+    this.#options.source.archived(end.next);
     if (taken) {
       const stream = this.#streams.nameOf(epoch);
       this.#emit({ kind: 'stream-continued', epoch, stream, next: end.next });
@@ -281,7 +282,9 @@ export class Archiver {
     this.counters.messages += 1;
     this.counters.entries += entries.length;
     this.counters.bytes += frame.length;
-    tenure.stream = { ...stream, sequence: sequence + 1, next: logIndex(last.index + 1) };
+    const next = logIndex(last.index + 1);
+    tenure.stream = { ...stream, sequence: sequence + 1, next };
+    source.archived(next);
     // Why by the commit index of before: under load, what came meanwhile can fill a message first.
     return last.index < state.commitIndex ? this.#pace(frame.length, beganAtMs) : lingerMs;
   }

@@ -139,6 +139,10 @@ export class TestLeader implements ArchiveSource {
     if (this.paused === undefined) setImmediate(() => this.#log.beginEpoch());
   }
 
+  archived(): void {
+    // This log is never cut.
+  }
+
   now(): ArchiveState {
     return {
       term: term(this.#term),

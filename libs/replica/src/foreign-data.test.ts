@@ -71,6 +71,7 @@ describe('a storage', () => {
       chain,
       cutPoint: index,
       epoch: 0,
+      archiveFrom: index,
       members: [],
     });
     bus.publish(subjects.mark, codec('consensus').seal(FrameKind.mark, term(1), body));

@@ -14,11 +14,13 @@ export interface ArchiveState {
 export interface ArchiveSource {
   /** Undefined while this node does not lead, or has committed nothing in its term. */
   readonly state: ArchiveState | undefined;
-  /** Committed entries from `from` on; at least one when there is one, at most about `maxBytes`. */
+  /** Committed entries from `from` on; at least one when the log holds one, at most about `maxBytes`. */
   read(from: LogIndex, maxBytes: number): Promise<readonly LogEntry[]>;
   /**
    * Proposes the entry that begins the next epoch, unless one is under way already or this node does
    * not lead. `state` tells when it is in force.
    */
   beginEpoch(): void;
+  /** The stream of the epoch in force needs `from` next: the log keeps it, as long as it can. */
+  archived(from: LogIndex): void;
 }

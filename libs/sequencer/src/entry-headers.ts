@@ -31,6 +31,13 @@ export class EntryHeaders {
     if (epoch > this.#lastEpoch) this.#lastEpoch = epoch;
   }
 
+  /** Of the entry before the first one of the log, which is committed. */
+  based({ stamp, epoch }: EntryHeader): void {
+    this.#clock.observe(stamp);
+    this.#lastEpoch = Math.max(this.#lastEpoch, epoch);
+    this.#committedEpoch = Math.max(this.#committedEpoch, epoch);
+  }
+
   committed(entry: Entry): void {
     const { epoch } = decodeEntryHeader(entry.body);
     if (epoch > this.#committedEpoch) this.#committedEpoch = epoch;

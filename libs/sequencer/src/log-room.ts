@@ -3,7 +3,8 @@
  *
  * The log knows how many bytes certainly fit. Some of them are kept free of proposals, so that
  * openings and clock entries always fit. While the next log segment is still being made, a bounded
- * queue waits for it instead of being refused.
+ * queue waits for it instead of being refused. A log that is as large as it may be takes no proposals
+ * until it is cut.
  */
 import { RefusalReason } from '@kvstore/contract';
 import type { Clock } from '@kvstore/std';
@@ -18,11 +19,13 @@ const AWAITED_MS_MAX = 1_000;
 export class LogRoom {
   readonly #log: LogStore;
   readonly #clock: Clock;
+  readonly #logBytesMax: number;
   #awaitedFromMs: number | undefined;
 
-  constructor(log: LogStore, clock: Clock) {
+  constructor(log: LogStore, clock: Clock, logBytesMax: number) {
     this.#log = log;
     this.#clock = clock;
+    this.#logBytesMax = logBytesMax;
   }
 
   /** The next segment is still being made and the queue, which is bounded, may wait for it. */
@@ -40,6 +43,7 @@ export class LogRoom {
 
   /** Why `bytes` of proposals cannot be appended; undefined when they certainly can. */
   refusal(bytes: number): RefusalReason | undefined {
+    if (this.#log.sizeBytes >= this.#logBytesMax) return RefusalReason.overloaded;
     if (this.#log.roomBytes >= bytes + RESERVED_BYTES) return undefined;
     return this.#log.spaceError === undefined ? RefusalReason.overloaded : RefusalReason.diskFull;
   }

@@ -1,6 +1,6 @@
 import { configurationOf, type Entry, type HardState, RaftNode } from '@kvstore/raft';
 import { LOG_START, nodeId, SeededRandom, term } from '@kvstore/std';
-import { makeEntries, MemoryHardState, MemoryLogStore } from '@kvstore/testing';
+import { makeBase, makeEntries, MemoryHardState, MemoryLogStore } from '@kvstore/testing';
 import { LogWriter } from './log-writer.ts';
 
 const self = nodeId('node-1');
@@ -40,18 +40,46 @@ function coreThatListens(told: string[]): RaftNode {
   return core;
 }
 
+function write(writer: LogWriter, append: readonly Entry[], hardState?: HardState): void {
+  writer.write({ hardState, install: undefined, append });
+}
+
 async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('the log writer', () => {
+  test('puts a base in place behind the appends under way, and what follows behind it', async () => {
+    const told: string[] = [];
+    const [log, hardStates] = [new MemoryLogStore(), new MemoryHardState()];
+    const callbacks = { onDurable: () => undefined, onFatal: fail };
+    const writer = new LogWriter(coreThatListens(told), { log, hardStates }, callbacks);
+    log.gate.close();
+    write(writer, makeEntries(undefined, 1, [new Uint8Array(1), new Uint8Array(1)]));
+    const leader = makeEntries(
+      undefined,
+      2,
+      Array.from({ length: 9 }, () => new Uint8Array(3)),
+    );
+    const install = makeBase(leader[6] as Entry);
+    const hardState: HardState = { term: term(2), vote: undefined };
+    writer.write({ hardState, install, append: leader.slice(7, 8) });
+    write(writer, leader.slice(8));
+    await settled();
+    expect(told).toEqual(['term 2']);
+    log.gate.open();
+    await writer.idle();
+    expect(told).toEqual(['term 2', 'entry 2', 'entry 7', 'entry 8', 'entry 9']);
+    expect(log.crash().recovered).toMatchObject({ base: install, last: { index: 9 } });
+  });
+
   test('writes entries only after the term and vote of the same effects are durable', async () => {
     const told: string[] = [];
     const [log, hardStates] = [new MemoryLogStore(), new MemoryHardState()];
     const callbacks = { onDurable: () => undefined, onFatal: fail };
     const writer = new LogWriter(coreThatListens(told), { log, hardStates }, callbacks);
     hardStates.gate.close();
-    writer.write({ term: term(1), vote: self }, makeEntries(undefined, 1, [new Uint8Array(1)]));
+    write(writer, makeEntries(undefined, 1, [new Uint8Array(1)]), { term: term(1), vote: self });
     await settled();
     expect(told).toEqual([]);
     expect(log.sizeBytes).toBe(0);
@@ -76,15 +104,15 @@ describe('the log writer', () => {
         // The core hands out more as soon as it hears of the save: it must come last.
         onDurable: () => {
           const next = more.pop();
-          if (next !== undefined) writer.write(undefined, next);
+          if (next !== undefined) write(writer, next);
         },
         onFatal: fail,
       },
     );
     hardStates.gate.close();
-    writer.write({ term: term(1), vote: self }, []);
-    writer.write(undefined, entries.slice(0, 1));
-    writer.write(undefined, entries.slice(1, 2));
+    write(writer, [], { term: term(1), vote: self });
+    write(writer, entries.slice(0, 1));
+    write(writer, entries.slice(1, 2));
     hardStates.gate.open();
     await writer.idle();
     expect(told).toEqual(['term 1', 'entry 1', 'entry 2', 'entry 3']);
@@ -100,7 +128,7 @@ describe('the log writer', () => {
     };
     const writer = new LogWriter(coreThatListens(told), { log, hardStates }, callbacks);
     log.failSync();
-    writer.write(undefined, makeEntries(undefined, 1, [new Uint8Array(1)]));
+    write(writer, makeEntries(undefined, 1, [new Uint8Array(1)]));
     await writer.idle();
     expect(fatal).toMatchObject([{ code: 'FSYNC_FAILED' }]);
     expect(told).toEqual([]);

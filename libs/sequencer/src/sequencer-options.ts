@@ -46,6 +46,18 @@ export interface SequencerConfig {
   readonly unappliedEntriesMax: number;
   /** Answers to pulls hold at most this much. */
   readonly pullBytesMax: number;
+  /** Of log files that are always kept, for whoever falls behind a little. */
+  readonly logReserveBytes: number;
+  /**
+   * Of log files that are kept for followers, storages and an archive that lag; above it they are
+   * overtaken: a follower is sent the base of the log, a storage takes a snapshot, an archive begins
+   * anew.
+   */
+  readonly logLagBytesMax: number;
+  /** Of log files; above it proposals are refused, for a majority of storages holds the log back. */
+  readonly logBytesMax: number;
+  /** Between two looks whether the log can be cut. */
+  readonly cutPeriodMs: number;
 }
 
 /**
@@ -65,4 +77,9 @@ export const defaultSequencerConfig: SequencerConfig = {
   tailBytesMax: 1024 * 1024,
   unappliedEntriesMax: 10_000,
   pullBytesMax: Limits.entryBytesMax,
+  logReserveBytes: 256 * 1024 * 1024,
+  // Why without bound: a storage that was overtaken cannot be rebuilt by a snapshot yet.
+  logLagBytesMax: Number.MAX_SAFE_INTEGER,
+  logBytesMax: Number.MAX_SAFE_INTEGER,
+  cutPeriodMs: 1_000,
 };

@@ -1,4 +1,5 @@
 /** What a sequencer tells of itself: counters for metrics, notices for the log of an operator. */
+import type { LogIndex, NodeId } from '@kvstore/std';
 
 export interface SequencerCounters {
   electionsWon: number;
@@ -11,6 +12,12 @@ export interface SequencerCounters {
   reconnects: number;
   /** Leaderships given up for the same reason, or because the own disk stood still. */
   resignations: number;
+  /** Cuts at the beginning of the log. */
+  logCuts: number;
+  /** Followers, storages and archives that needed what was cut off. */
+  readersOvertaken: number;
+  /** Bases put in place of the whole log, for this replica was behind its leader's. */
+  basesInstalled: number;
 }
 
 export type SequencerNotice =
@@ -19,4 +26,16 @@ export type SequencerNotice =
   /** Entries did not get through although heartbeats did. */
   | { readonly kind: 'commit-stands-still'; readonly action: 'reconnect' | 'resign' }
   /** The disk of this leader made no progress for two election timeouts: it leads no more. */
-  | { readonly kind: 'disk-stands-still' };
+  | { readonly kind: 'disk-stands-still' }
+  /** Somebody lags so far that the log no longer begins where it would have to read on. */
+  | {
+      readonly kind: 'overtaken';
+      readonly reader: 'archive' | 'consensus' | 'storage';
+      readonly node: NodeId | undefined;
+      readonly needs: LogIndex;
+      readonly beginsAt: LogIndex;
+    }
+  /** The log is as large as it may be, and the storages of a majority do not let it be cut. */
+  | { readonly kind: 'log-full'; readonly bytes: number; readonly cutPoint: LogIndex }
+  /** This replica was behind the base of its leader's log: its own log was replaced by that. */
+  | { readonly kind: 'base-installed'; readonly index: LogIndex };

@@ -21,6 +21,7 @@ import {
   type ConsensusStatus,
   ControlOperation,
   decodeBeacon,
+  decodeMark,
   decodePropose,
   decodePull,
   encodeEntryBody,
@@ -45,7 +46,6 @@ import {
   Subjects,
 } from '@kvstore/contract';
 import {
-  assert,
   assertNever,
   isNodeId,
   LOG_START,
@@ -58,6 +58,7 @@ import {
   type Configuration,
   type DroppedMessages,
   type Entry,
+  type LogBase,
   type Message,
   type Proposed,
   type RaftNode,
@@ -72,6 +73,8 @@ import { CommittedLog } from './committed-log.ts';
 import { createCore } from './create-core.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { EntryHeaders } from './entry-headers.ts';
+import { decodeBaseNote } from './log-base-codec.ts';
+import { LogCutter } from './log-cutter.ts';
 import { FormerStarts } from './former-starts.ts';
 import { LogRoom, RECORD_OVERHEAD_BYTES } from './log-room.ts';
 import type { LogStore } from './log-store.ts';
@@ -107,6 +110,9 @@ export class Sequencer {
     pullsServed: 0,
     reconnects: 0,
     resignations: 0,
+    logCuts: 0,
+    readersOvertaken: 0,
+    basesInstalled: 0,
   };
   /** What the archiver of the committed log works from. */
   readonly archive: ArchiveSource;
@@ -125,6 +131,7 @@ export class Sequencer {
   readonly #committedLog: CommittedLog;
   readonly #proposals: Proposals;
   readonly #storages: Storages;
+  readonly #cutter: LogCutter;
   readonly #commitWatch: CommitWatch;
   readonly #diskWatch: DiskWatch;
   readonly #markPace = new MarkPace();
@@ -157,7 +164,7 @@ export class Sequencer {
     this.#proposals = new Proposals(this.#config.queueBytesMax);
     this.#clusterClock = new ClusterClock(options.clock, () => this.#majorityWallMs());
     this.#headers = new EntryHeaders(this.#clusterClock);
-    this.#room = new LogRoom(options.log, options.clock);
+    this.#room = new LogRoom(options.log, options.clock, this.#config.logBytesMax);
     this.#commitWatch = new CommitWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.#diskWatch = new DiskWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.archive = this.#archiveSource();
@@ -166,6 +173,7 @@ export class Sequencer {
     this.#storages = new Storages(this.#members);
     this.#memberRequests = this.#takeMemberRequests();
     this.#committedLog = new CommittedLog(options.log, this.#raft);
+    this.#cutter = this.#newCutter();
     this.#writer = new LogWriter(
       this.#raft,
       { log: options.log, hardStates: options.hardStates },
@@ -214,6 +222,7 @@ export class Sequencer {
     this.#subscriptions.push(
       lanes.control.subscribe(this.#subjects.beacon, (m) => this.#onBeacon(m)),
     );
+    this.#subscriptions.push(lanes.control.subscribe(this.#subjects.mark, (m) => this.#onMark(m)));
     // Why the end of the turn: after a stall the inbox is drained before an election is judged.
     this.#ticker = timers.every(this.#config.tickMs, () => timers.endOfTurn(() => this.#tick()));
     this.#tick();
@@ -274,6 +283,20 @@ export class Sequencer {
     return this.#members.committed?.configuration;
   }
 
+  #newCutter(): LogCutter {
+    const { node, log, onNotice } = this.#options;
+    return new LogCutter({
+      node,
+      raft: this.#raft,
+      log,
+      storages: this.#storages,
+      config: this.#config,
+      counters: this.counters,
+      onNotice: (notice) => onNotice?.(notice),
+      onError: (error) => this.#failUnlessStopped(error),
+    });
+  }
+
   #takeMemberRequests(): MemberRequests {
     const { node, clock, timers } = this.#options;
     return new MemberRequests({
@@ -307,9 +330,10 @@ export class Sequencer {
   }
 
   async #restoreHeader(): Promise<void> {
-    const { index } = this.#options.log.recovered.last;
-    if (index === 0) return;
-    const [last] = await this.#options.log.read(index, 1);
+    const { base, last: end } = this.#options.log.recovered;
+    if (base !== undefined) this.#headers.based(decodeBaseNote(base.note));
+    if (end.index === (base?.position ?? LOG_START).index) return;
+    const [last] = await this.#options.log.read(end.index, 1);
     if (last !== undefined) this.#headers.appended(last);
   }
 
@@ -331,6 +355,7 @@ export class Sequencer {
       this.#proposeClockEntry();
     }
     this.#advance();
+    this.#cutter.tick(this.#options.clock.monotonicMs(), this.#commitIndex);
     if (this.#soft.role !== Role.leader || this.#ticks % this.#config.heartbeatTicks !== 0) return;
     if (this.#markPace.isDue(this.#commitIndex)) this.#publishMark();
   }
@@ -379,10 +404,9 @@ export class Sequencer {
     // Why first: what is pending from an earlier leadership may be overwritten by these entries, and
     // must not be called committed.
     if (ready.softState !== undefined) this.#become(ready.softState);
-    // The log is never cut yet, so that no replica can be behind the base of a leader's.
-    assert(ready.install === undefined, 'a base to install, though no log was cut');
+    if (ready.install !== undefined) this.#basedOn(ready.install);
     for (const entry of ready.append) this.#headers.appended(entry);
-    this.#writer.write(ready.hardState, ready.append);
+    this.#writer.write(ready);
     for (const message of ready.messages) this.#send(message);
     this.#members.follow(ready.configuration, ready.commitIndex ?? this.#commitIndex);
     if (ready.commitIndex !== undefined) this.#commit(ready.commitIndex, ready.committed);
@@ -393,6 +417,13 @@ export class Sequencer {
       this.#answerRead(context, { kind: 'not-leader', leader: undefined });
     }
     for (const load of ready.loads) void this.#load(load.to, load.from, load.maxBytes);
+  }
+
+  /** This replica was behind the base of its leader's log, which takes the place of its own. */
+  #basedOn({ position, note }: LogBase): void {
+    this.#headers.based(decodeBaseNote(note));
+    this.counters.basesInstalled += 1;
+    this.#options.onNotice?.({ kind: 'base-installed', index: position.index });
   }
 
   /** Entries and their answers must not hold up votes and heartbeats: they are on another lane. */
@@ -445,7 +476,7 @@ export class Sequencer {
     const { log } = this.#options;
     try {
       const entries = await log.read(from, maxBytes);
-      const place = previousIndex === 0 ? LOG_START : await log.position(previousIndex);
+      const place = await log.position(previousIndex);
       if (place === undefined || this.#stopped) return;
       const { term, chain } = place;
       this.#raft.loaded(to, { index: previousIndex, term, chain }, entries);
@@ -466,12 +497,16 @@ export class Sequencer {
     const chain = this.#raft.chainAt(this.#commitIndex);
     if (chain === undefined) return;
     this.#markPace.published(this.#commitIndex);
+    const { cutPoint } = this.#raft.status();
+    const { archiveFrom } = this.#cutter;
+    this.#cutter.told(cutPoint, archiveFrom);
     const body = encodeMark({
       clusterTag: this.#clusterTag,
       commitIndex: this.#commitIndex,
       chain,
-      cutPoint: this.#raft.status().cutPoint,
+      cutPoint,
       epoch: this.#headers.epoch,
+      archiveFrom,
       members: this.#members.all,
     });
     this.#publish('control', this.#subjects.mark, FrameKind.mark, body);
@@ -487,6 +522,7 @@ export class Sequencer {
       },
       read: async (from, maxBytes) => (await this.#committedLog.read(from, maxBytes)).entries,
       beginEpoch: () => this.#beginEpoch(),
+      archived: (from) => this.#cutter.archived(from),
     };
   }
 
@@ -637,6 +673,13 @@ export class Sequencer {
     this.#storages.hear(node, received.body, this.#options.clock.monotonicMs());
     // What a storage holds that does not serve may be of another cluster, and counts for nothing.
     this.#raft.storageDurable(node, healthy ? durable : logIndex(0));
+  }
+
+  /** Of a leader, maybe of this one, maybe of one that was deposed: a cut point is true for ever. */
+  #onMark(message: BusMessage): void {
+    const mark = this.#frames.receive(message.payload, FrameKind.mark, decodeMark)?.body;
+    if (mark === undefined || mark.clusterTag !== this.#clusterTag) return;
+    this.#cutter.told(mark.cutPoint, mark.archiveFrom);
   }
 
   #onRaft(message: BusMessage): void {

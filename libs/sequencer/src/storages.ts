@@ -71,6 +71,18 @@ export class Storages {
     this.#holds.set(node, { needs, sinceMs, atMs: nowMs });
   }
 
+  /**
+   * The first entry that the storage of each member still has to read; undefined for one that was not
+   * heard. Without those that do not serve: they take a snapshot, and hold the log by their beacons.
+   */
+  *needs(): Generator<readonly [NodeId, LogIndex | undefined]> {
+    for (const member of this.#members.all) {
+      const beacon = this.#heard.get(member)?.beacon;
+      if (beacon === undefined) yield [member, undefined];
+      else if (beacon.healthy) yield [member, logIndex(beacon.durable + 1)];
+    }
+  }
+
   /** Applied index of the median voting storage: a majority has applied at least this much. */
   medianApplied(): LogIndex | undefined {
     const applied = new Map<NodeId, number>();
