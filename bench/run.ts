@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: one benchmark; JSON on stdout, a table on stderr. */
 import { benchIdle } from './idle.ts';
+import { benchLog } from './log.ts';
 import { UsageError } from './options.ts';
 import { benchPeers } from './peers.ts';
 import { benchRaft } from './raft.ts';
@@ -12,6 +13,7 @@ const benchmarks: Readonly<Record<string, (args: readonly string[]) => Promise<u
   idle: benchIdle,
   start: benchStart,
   raft: benchRaft,
+  log: benchLog,
 };
 
 const [name, ...args] = process.argv.slice(2);
