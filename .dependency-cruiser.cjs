@@ -51,6 +51,13 @@ module.exports = {
       to: { path: '(^|node_modules/)@nestjs/' },
     },
     {
+      name: 'http1-is-plain',
+      comment: 'the hot edge knows no framework, no problem document and no key',
+      severity: 'error',
+      from: { path: '^libs/nest-kit/src/http1/', pathNot: TEST },
+      to: { pathNot: '^(libs/nest-kit/src/http1|libs/std/src)/', dependencyTypesNot: ['core'] },
+    },
+    {
       name: 'only-sqlite-touches-the-driver',
       severity: 'error',
       from: { path: '^(libs|apps)/', pathNot: '^libs/sqlite/' },

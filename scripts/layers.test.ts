@@ -22,6 +22,10 @@ const SEEDS = {
     'libs/replica/src/seeded-violation.ts',
     "import { Module } from '@nestjs/common';\nexport const seeded = Module;",
   ],
+  'http1-is-plain': [
+    'libs/nest-kit/src/http1/seeded-violation.ts',
+    "import { problemOf } from '../http/problem.ts';\nexport const seeded = problemOf;",
+  ],
   'only-sqlite-touches-the-driver': [
     'libs/nest-kit/src/seeded-violation.ts',
     "import Database from 'better-sqlite3';\nexport const seeded = Database;",

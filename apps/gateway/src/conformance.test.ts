@@ -6,7 +6,13 @@
 import 'reflect-metadata';
 import type { ServiceError } from '@grpc/grpc-js';
 import { errorRow, failure, type ErrorCode } from '@kvstore/contract';
-import { GatewayHarness, problemOf, type Answer } from '../test-support/gateway-harness.ts';
+import {
+  GatewayHarness,
+  problemOf,
+  type Answer,
+  type HttpEdge,
+  type RequestOptions,
+} from '../test-support/gateway-harness.ts';
 import { errorDetails, GrpcTestClient } from '../test-support/grpc-client.ts';
 
 interface Conditions {
@@ -54,9 +60,11 @@ interface Driver {
 
 class RestDriver implements Driver {
   readonly #gateway: GatewayHarness;
+  readonly #edge: HttpEdge;
 
-  constructor(gateway: GatewayHarness) {
+  constructor(gateway: GatewayHarness, edge: HttpEdge) {
     this.#gateway = gateway;
+    this.#edge = edge;
   }
 
   async run(operation: Operation): Promise<Result> {
@@ -69,7 +77,7 @@ class RestDriver implements Driver {
     if (operation.op === 'put') return this.#put(path, operation, query, headers);
     if (operation.op === 'delete') {
       if (operation.strict !== undefined) query.set('strict', String(operation.strict));
-      const answer = await this.#gateway.request(`${path}?${query.toString()}`, {
+      const answer = await this.#request(`${path}?${query.toString()}`, {
         method: 'DELETE',
         headers,
       });
@@ -90,11 +98,12 @@ class RestDriver implements Driver {
     if (operation.contentType !== undefined) headers['content-type'] = operation.contentType;
     if (operation.idempotencyKey !== undefined)
       headers['idempotency-key'] = operation.idempotencyKey;
-    const answer = await this.#gateway.put(
-      `${path}?${query.toString()}`,
-      operation.value ?? 'v',
+    const body = operation.value ?? 'v';
+    const answer = await this.#request(`${path}?${query.toString()}`, {
+      method: 'PUT',
+      body,
       headers,
-    );
+    });
     if (failed(answer)) return failed(answer) as Result;
     const { key, namespace, version, revision, created_at, updated_at, expires_at } = answer.json();
     return { code: 'OK', key, namespace, version, revision, created_at, updated_at, expires_at };
@@ -111,7 +120,7 @@ class RestDriver implements Driver {
     if (operation.consistency !== undefined)
       query.set('consistency', operation.consistency.toLowerCase());
     const headers = { accept: 'application/vnd.kvstore.entry+json' };
-    const answer = await this.#gateway.request(`${path}?${query.toString()}`, { headers });
+    const answer = await this.#request(`${path}?${query.toString()}`, { headers });
     if (failed(answer)) return failed(answer) as Result;
     const { encoding: _, checksum: __, ...entry } = answer.json();
     return {
@@ -120,6 +129,10 @@ class RestDriver implements Driver {
       expires_at: entry['expires_at'],
       revision: Number(answer.headers['kv-revision']),
     };
+  }
+
+  #request(path: string, init: RequestOptions): Promise<Answer> {
+    return this.#gateway.request(path, init, this.#edge);
   }
 
   close(): void {
@@ -400,7 +413,11 @@ const scripts: Readonly<Record<string, readonly Step[]>> = {
   ],
 };
 
-const drivers = { REST: RestDriver, gRPC: GrpcDriver };
+const drivers = {
+  'REST at the hot edge': (gateway: GatewayHarness): Driver => new RestDriver(gateway, 'hot'),
+  'REST through node:http': (gateway: GatewayHarness): Driver => new RestDriver(gateway, 'node'),
+  gRPC: (gateway: GatewayHarness): Driver => new GrpcDriver(gateway),
+};
 
 describe.each(Object.keys(drivers) as (keyof typeof drivers)[])('%s', (protocol) => {
   let gateway: GatewayHarness;
@@ -408,7 +425,7 @@ describe.each(Object.keys(drivers) as (keyof typeof drivers)[])('%s', (protocol)
 
   beforeEach(async () => {
     gateway = await new GatewayHarness().start();
-    driver = new drivers[protocol](gateway);
+    driver = drivers[protocol](gateway);
   });
 
   afterEach(async () => {

@@ -6,10 +6,17 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 import type { KvClient } from '@kvstore/cluster-client';
-import { HealthModule, type HealthRegistry, MetricRegistry, type Self } from '@kvstore/nest-kit';
+import {
+  type EventLog,
+  HealthModule,
+  type HealthRegistry,
+  type MetricRegistry,
+  type Self,
+} from '@kvstore/nest-kit';
 import { GatewayController } from './gateway.controller.ts';
 import { GATEWAY_IDENTITY, GATEWAY_SELF, KV_CLIENT } from './gateway-tokens.ts';
 import { KvApi } from './kv/kv-api.ts';
+import { KeyRoutes } from './rest/key-routes.ts';
 import { KeysController } from './rest/keys.controller.ts';
 import { MembersController } from './rest/members.controller.ts';
 import { StatusController } from './rest/status.controller.ts';
@@ -24,6 +31,7 @@ export interface GatewayModuleOptions {
   readonly self: Self;
   readonly metrics: MetricRegistry;
   readonly health: HealthRegistry;
+  readonly log: EventLog;
 }
 
 @Module({})
@@ -46,9 +54,13 @@ export class GatewayModule {
           inject: [KV_CLIENT],
           useFactory: (client: KvClient) => new KvApi(client),
         },
+        {
+          provide: KeyRoutes,
+          inject: [KvApi],
+          useFactory: (kv: KvApi) => new KeyRoutes(kv, options.metrics, options.log),
+        },
         { provide: GATEWAY_IDENTITY, useValue: options.identity },
         { provide: GATEWAY_SELF, useValue: options.self },
-        { provide: MetricRegistry, useValue: options.metrics },
       ],
       exports: [KvApi],
     };

@@ -8,6 +8,8 @@ import { type ControlTransport, HttpApp, type HttpLimits } from '@kvstore/nest-k
 import { GrpcServer } from './grpc/grpc-server.ts';
 import { GatewayModule, type GatewayModuleOptions } from './gateway.module.ts';
 import { KvApi } from './kv/kv-api.ts';
+import { hotKeyRoutes } from './rest/hot-key-routes.ts';
+import { KeyRoutes } from './rest/key-routes.ts';
 import type { GatewayIdentity } from './status/cluster-status.ts';
 
 export interface GatewayOptions extends Pick<GatewayModuleOptions, 'client' | 'imports' | 'self'> {
@@ -40,19 +42,20 @@ export class Gateway {
 
   /** Resolves when it serves; throws `StartError` when a port cannot be had. */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const { client, imports = [], identity, self, metrics, health } = options;
+    const { client, imports = [], identity, self, metrics, health, log } = options;
     const http = await HttpApp.create(
-      GatewayModule.register({ client, imports, identity, self, metrics, health }),
+      GatewayModule.register({ client, imports, identity, self, metrics, health, log }),
       {
-        log: options.log,
+        log,
         rawBodyMethods: ['PUT', 'DELETE'],
         limits: options.httpLimits ?? {},
         control: options.control,
       },
     );
     const kv = http.get(KvApi);
+    http.serveHot(hotKeyRoutes(http.get(KeyRoutes)));
     health.addReadiness('cluster', () => kv.notReady);
-    const grpc = new GrpcServer({ kv, identity, metrics, log: options.log });
+    const grpc = new GrpcServer({ kv, identity, metrics, log });
     try {
       const httpPort = await http.listen(options.host, options.httpPort);
       const grpcPort = await grpc.listen(options.host, options.grpcPort);

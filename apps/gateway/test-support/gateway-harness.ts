@@ -14,6 +14,9 @@ import {
 import { Gateway } from '../src/gateway.ts';
 import { MemoryKvClient } from './memory-kv-client.ts';
 
+/** Which edge reads a request about a key; any other one comes to node:http. */
+export type HttpEdge = 'hot' | 'node';
+
 export class GatewayHarness {
   readonly client = new MemoryKvClient();
   readonly metrics = new MetricRegistry();
@@ -55,8 +58,8 @@ export class GatewayHarness {
   }
 
   /** `path` is sent as it is; `fetch` would normalise it. */
-  request(path: string, init: RequestOptions = {}): Promise<Answer> {
-    return rawRequest(this.gateway.httpPort, path, init);
+  request(path: string, init: RequestOptions = {}, edge: HttpEdge = 'hot'): Promise<Answer> {
+    return rawRequest(this.gateway.httpPort, path, init, edge);
   }
 
   put(
@@ -103,21 +106,45 @@ export interface Answer {
   json<T = Record<string, unknown>>(): T;
 }
 
-async function rawRequest(port: number, path: string, init: RequestOptions): Promise<Answer> {
+/** A request that announces the end of its connection is none for the hot edge. */
+async function rawRequest(
+  port: number,
+  path: string,
+  init: RequestOptions,
+  edge: HttpEdge,
+): Promise<Answer> {
   const { method = 'GET', headers = {}, body } = init;
   const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(body as string);
-  const lines = [`${method} ${path} HTTP/1.1`, 'host: test', 'connection: close'];
+  const lines = [`${method} ${path} HTTP/1.1`, 'host: test'];
+  if (edge === 'node') lines.push('connection: close');
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   if (body !== undefined) lines.push(`content-length: ${bytes.length}`);
   const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
-  return parseAnswer(await exchange(port, Buffer.concat([head, bytes])));
+  const answer = await exchange(port, Buffer.concat([head, bytes]), (chunks) =>
+    isWhole(Buffer.concat(chunks), method),
+  );
+  return parseAnswer(answer);
 }
 
-function exchange(port: number, bytes: Buffer): Promise<Buffer> {
+function isWhole(bytes: Buffer, method: string): boolean {
+  const end = bytes.indexOf('\r\n\r\n');
+  if (end === -1) return false;
+  const { headers, body } = parseAnswer(bytes);
+  return method === 'HEAD' || body.length >= Number(headers['content-length'] ?? 0);
+}
+
+function exchange(
+  port: number,
+  bytes: Buffer,
+  isEnough: (chunks: readonly Buffer[]) => boolean = () => false,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     const socket = connect(port, '127.0.0.1');
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      if (isEnough(chunks)) socket.destroy();
+    });
     socket.once('error', reject);
     socket.once('close', () => resolve(Buffer.concat(chunks)));
     socket.write(bytes);

@@ -164,8 +164,7 @@ export class GrpcServer {
 }
 
 function requestIdOfCall(call: UnaryCall): string {
-  const given = call.metadata.get(REQUEST_ID_HEADER);
-  return requestIdOf(given === undefined ? {} : { [REQUEST_ID_HEADER]: given });
+  return requestIdOf(call.metadata.get(REQUEST_ID_HEADER));
 }
 
 /**

@@ -3,6 +3,7 @@ import type { ErrorCode } from '@kvstore/contract';
 import {
   GatewayHarness,
   parseAnswer,
+  type Answer,
   problemOf,
   type RequestOptions,
 } from '../../test-support/gateway-harness.ts';
@@ -330,6 +331,7 @@ test.each(complete)(
   '%s is refused as a problem document',
   async (_what, path, code, detail, init) => {
     const answer = await gateway.request(path, init);
+    expect(same(await gateway.request(path, init, 'node'))).toEqual(same(answer));
     const problem = problemOf(answer);
     expect([problem.code, problem.status]).toEqual([code, statusOf[code]]);
     expect(problem.detail).toMatch(detail);
@@ -337,6 +339,12 @@ test.each(complete)(
       expect(problem.detail).toContain(answer.headers['allow'] ?? 'no Allow');
   },
 );
+
+/** Of an answer, what no edge may change. */
+function same({ status, headers, text }: Answer): object {
+  const { 'x-request-id': id = '', date: _, connection: __, 'keep-alive': ___, ...rest } = headers;
+  return { status, rest, text: text.replace(id, 'ID') };
+}
 
 test('a chunked value over the limit is refused before its end', async () => {
   const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;

@@ -4,19 +4,21 @@
  * so that the client can read the answer. Codings are refused and not undone or stored unseen: the bytes of
  * a GET are the bytes of the PUT.
  */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { failure, Limits, type Failure } from '@kvstore/contract';
 import { valueTooLarge } from '../kv/kv-input.ts';
 
-export type Body = { readonly kind: 'body'; readonly bytes: Uint8Array } | Failure;
+const EMPTY = new Uint8Array(0);
 
-const EMPTY: Body = { kind: 'body', bytes: new Uint8Array(0) };
-
-export function readValue(request: IncomingMessage): Promise<Body> | Body {
-  const refusal = refusedCoding(request.headers);
-  if (refusal !== undefined) return refusal;
+export function readValue(
+  request: IncomingMessage,
+): Promise<Uint8Array | Failure> | Uint8Array | Failure {
   const announced = request.headers['content-length'];
-  if (announced === undefined && request.headers['transfer-encoding'] === undefined) return EMPTY;
+  const transfer = request.headers['transfer-encoding'];
+  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
+    return failure('INVALID_ARGUMENT', 'The only supported Transfer-Encoding is chunked.');
+  }
+  if (announced === undefined && transfer === undefined) return EMPTY;
   if (announced === '0') return EMPTY;
   if (Number(announced) > Limits.valueBytesMax) return valueTooLarge(Number(announced));
   return new Promise((resolve) => new BodyReader(request, resolve));
@@ -24,11 +26,11 @@ export function readValue(request: IncomingMessage): Promise<Body> | Body {
 
 class BodyReader {
   readonly #request: IncomingMessage;
-  readonly #resolve: (body: Body) => void;
+  readonly #resolve: (body: Uint8Array | Failure) => void;
   readonly #chunks: Buffer[] = [];
   #length = 0;
 
-  constructor(request: IncomingMessage, resolve: (body: Body) => void) {
+  constructor(request: IncomingMessage, resolve: (body: Uint8Array | Failure) => void) {
     this.#request = request;
     this.#resolve = resolve;
     request.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
@@ -43,8 +45,8 @@ class BodyReader {
   readonly #onEnd = (): void => {
     const [first, ...more] = this.#chunks;
     if (first === undefined) this.#resolve(EMPTY);
-    else if (more.length === 0) this.#resolve({ kind: 'body', bytes: first });
-    else this.#resolve({ kind: 'body', bytes: Buffer.concat(this.#chunks, this.#length) });
+    else if (more.length === 0) this.#resolve(first);
+    else this.#resolve(Buffer.concat(this.#chunks, this.#length));
   };
 
   /** The client is gone: nobody reads the answer, but the handler must end. */
@@ -57,25 +59,4 @@ class BodyReader {
     this.#request.resume();
     this.#resolve(refusal);
   }
-}
-
-function refusedCoding(headers: IncomingHttpHeaders): Failure | undefined {
-  const coding = headers['content-encoding'];
-  if (coding !== undefined && coding.toLowerCase() !== 'identity') {
-    return failure(
-      'INVALID_ARGUMENT',
-      'Content-Encoding is not supported: the value is the body as sent.',
-    );
-  }
-  const transfer = headers['transfer-encoding'];
-  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
-    return failure('INVALID_ARGUMENT', 'The only supported Transfer-Encoding is chunked.');
-  }
-  if (headers['content-range'] !== undefined) {
-    return failure(
-      'INVALID_ARGUMENT',
-      'Content-Range is not supported: a PUT replaces the whole value.',
-    );
-  }
-  return undefined;
 }

@@ -5,11 +5,11 @@
  * A tag that is weak, or no revision, is refused and not merely unequal: with `If-None-Match` it would
  * silently let a write pass.
  */
-import type { IncomingHttpHeaders } from 'node:http';
 import { failure } from '@kvstore/contract';
 import { FailureException } from '@kvstore/nest-kit';
 import type { Condition } from '@kvstore/state-machine';
 import { revision, type Revision } from '@kvstore/std';
+import type { KeyFields } from './key-exchange.ts';
 
 export type EntityTags = '*' | readonly Revision[];
 
@@ -36,12 +36,12 @@ export function parseEntityTags(header: string | undefined, name: string): Entit
 
 /** Of a PUT or DELETE: from its headers and `?if_version=`; all must hold. Version 0: not there. */
 export function writeConditions(
-  headers: IncomingHttpHeaders,
+  fields: KeyFields,
   ifVersion: number | undefined,
 ): readonly Condition[] {
-  refuseDates(headers);
-  const match = parseEntityTags(headers['if-match'], 'If-Match');
-  const noneMatch = parseEntityTags(headers['if-none-match'], 'If-None-Match');
+  refuseDates(fields);
+  const match = parseEntityTags(fields.field('if-match'), 'If-Match');
+  const noneMatch = parseEntityTags(fields.field('if-none-match'), 'If-None-Match');
   if (match === undefined && noneMatch === undefined && ifVersion === undefined)
     return NO_CONDITIONS;
   const conditions: Condition[] = [];
@@ -63,9 +63,9 @@ export interface ReadConditions {
 
 const UNCONDITIONAL: ReadConditions = { match: undefined, noneMatch: undefined };
 
-export function readConditions(headers: IncomingHttpHeaders): ReadConditions {
-  const match = headers['if-match'];
-  const noneMatch = headers['if-none-match'];
+export function readConditions(fields: KeyFields): ReadConditions {
+  const match = fields.field('if-match');
+  const noneMatch = fields.field('if-none-match');
   if (match === undefined && noneMatch === undefined) return UNCONDITIONAL;
   return {
     match: parseEntityTags(match, 'If-Match'),
@@ -88,8 +88,8 @@ function includes(tags: EntityTags, modRevision: Revision): boolean {
 }
 
 /** Dates have a resolution of seconds: as a condition of a write they would lose updates. */
-function refuseDates(headers: IncomingHttpHeaders): void {
-  if (headers['if-unmodified-since'] === undefined) return;
+function refuseDates(fields: KeyFields): void {
+  if (fields.field('if-unmodified-since') === undefined) return;
   throw new FailureException(
     failure('INVALID_ARGUMENT', 'If-Unmodified-Since is not supported: use If-Match.'),
   );

@@ -22,6 +22,7 @@ export function answerClientError(error: Error, socket: Duplex): void {
   }
   const { status, headers, body } = problemAnswer(failureOf(error), newRequestId());
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  lines.push(`content-length: ${body.length}\r\n`);
   const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? 'Error'}\r\nconnection: close\r\n${lines.join('')}\r\n`;
   socket.end(Buffer.concat([Buffer.from(head, 'latin1'), body]));
 }

@@ -1,11 +1,14 @@
 import 'reflect-metadata';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Controller, Get, Module, Post, Put, Req, Res } from '@nestjs/common';
 import { failure } from '@kvstore/contract';
 import { HealthModule } from '../health/health.module.ts';
 import { HealthRegistry } from '../health/health-registry.ts';
+import type { Http1Request } from '../http1/request.ts';
 import { KvLogger } from '../logger.ts';
-import { HttpApp, type HttpLimits } from './http-app.ts';
+import { HttpApp } from './http-app.ts';
+import type { HttpLimits } from './http-limits.ts';
 import type { HttpReply, HttpRequest } from './http-types.ts';
 import { FailureException, type Problem } from './problem.ts';
 
@@ -286,6 +289,52 @@ describe('life', () => {
     expect(await (await inFlight).json()).toEqual({ slow: true });
     await closed;
     await expect(fetch(`${closing.base}/things/fine`)).rejects.toThrow();
+  });
+
+  test('connections above the bound are closed at once', async () => {
+    const bounded = await start({ connectionsMax: 2 });
+    const first = connect(bounded.port, '127.0.0.1');
+    const second = connect(bounded.port, '127.0.0.1');
+    await Promise.all([once(first, 'connect'), once(second, 'connect')]);
+    expect(await exchange(bounded.port, '')).toBe('');
+    second.destroy();
+    await bounded.app.close(10);
+    first.destroy();
+  });
+
+  test('closing waits for hot requests, and not for hot connections that idle', async () => {
+    const waiting: Http1Request[] = [];
+    const log = new KvLogger('fatal');
+    const hot = await HttpApp.create(RootModule, { log });
+    hot.serveHot({
+      methods: { GET: { body: false } },
+      prefix: '/hot/',
+      fields: [],
+      serves: () => true,
+      handler: (request) => waiting.push(request),
+    });
+    const hotPort = await hot.listen('127.0.0.1', 0);
+    const idle = exchange(hotPort, '');
+    const answer = exchange(hotPort, 'GET /hot/a HTTP/1.1\r\nhost: x\r\n\r\n');
+    while (waiting.length === 0) await new Promise(setImmediate);
+    const closed = hot.close(5_000);
+    expect(await idle).toBe('');
+    waiting[0]?.respond(200, '', 'late');
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*Connection: close\r\n\r\nlate$/s);
+    await closed;
+  });
+
+  test('closing cuts hot requests after its grace period', async () => {
+    const log = new KvLogger('fatal');
+    const hot = await HttpApp.create(RootModule, { log });
+    const methods = { GET: { body: false } };
+    const handler = (): void => undefined;
+    hot.serveHot({ methods, prefix: '/hot/', fields: [], serves: () => true, handler });
+    const hotPort = await hot.listen('127.0.0.1', 0);
+    const answer = exchange(hotPort, 'GET /hot/a HTTP/1.1\r\nhost: x\r\n\r\n');
+    await new Promise(setImmediate);
+    await hot.close(30);
+    expect(await answer).toBe('');
   });
 
   test('closing does not wait longer than its grace period', async () => {

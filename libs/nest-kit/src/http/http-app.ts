@@ -12,41 +12,19 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { failure } from '@kvstore/contract';
+import { assert } from '@kvstore/std';
 import type { ControlTransport } from '../control/control-transport.ts';
 import type { KvLogger } from '../logger.ts';
 import { listenError } from '../start-error.ts';
+import type { Http1Edge } from '../http1/edge.ts';
 import { answerClientError } from './client-error.ts';
+import { serveHotRoutes, type HotRoutes } from './hot-routes.ts';
 import { ProblemFilter } from './problem-filter.ts';
+import { httpLimits, type HttpLimits } from './http-limits.ts';
 import type { HttpReply, HttpRequest } from './http-types.ts';
 import { FailureException, writeProblem } from './problem.ts';
-import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
+import { REQUEST_ID_HEADER, requestIdIn } from './request-id.ts';
 import { RouteTable } from './route-table.ts';
-
-export interface HttpLimits {
-  /** Of the request line and all headers together. */
-  readonly headerBytesMax: number;
-  /** Of bodies that Fastify reads. */
-  readonly bodyBytesMax: number;
-  /** From the first byte of a request to the end of its headers. */
-  readonly headersTimeoutMs: number;
-  /** From the first byte of a request to the end of its body. */
-  readonly requestTimeoutMs: number;
-  /** How long a connection may idle between requests. */
-  readonly keepAliveTimeoutMs: number;
-  /** How often the two limits above are checked. */
-  readonly timeoutCheckMs: number;
-  readonly connectionsMax: number;
-}
-
-export const httpLimits: HttpLimits = {
-  headerBytesMax: 16 * 1024,
-  bodyBytesMax: 1024 * 1024,
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 30_000,
-  keepAliveTimeoutMs: 75_000,
-  timeoutCheckMs: 1_000,
-  connectionsMax: 20_000,
-};
 
 export interface HttpAppOptions {
   readonly log: KvLogger;
@@ -61,10 +39,14 @@ type RootModule = Parameters<typeof NestFactory.create>[0];
 export class HttpApp {
   readonly #app: NestFastifyApplication;
   readonly #server: Server;
+  readonly #limits: HttpLimits;
+  #edge: Http1Edge | undefined;
 
-  private constructor(app: NestFastifyApplication) {
+  private constructor(app: NestFastifyApplication, limits: HttpLimits) {
     this.#app = app;
     this.#server = app.getHttpServer();
+    this.#server.maxConnections = limits.connectionsMax;
+    this.#limits = limits;
   }
 
   static async create(root: RootModule, options: HttpAppOptions): Promise<HttpApp> {
@@ -82,12 +64,18 @@ export class HttpApp {
     if (options.control !== undefined) app.connectMicroservice({ strategy: options.control });
     await app.init();
     await app.startAllMicroservices();
-    return new HttpApp(app);
+    return new HttpApp(app, limits);
   }
 
   /** A provider of the application. */
   get<T>(token: symbol | (new (...dependencies: never[]) => T)): T {
     return this.#app.get<T>(token, { strict: false });
+  }
+
+  /** Has these routes served before Nest and Fastify, by the same port. Call it before `listen`. */
+  serveHot(routes: HotRoutes): void {
+    assert(this.#edge === undefined, 'an application has one set of hot routes');
+    this.#edge = serveHotRoutes(this.#server, routes, this.#limits);
   }
 
   /** Resolves with the bound port (`port` 0 takes a free one); throws `StartError`. */
@@ -108,7 +96,11 @@ export class HttpApp {
     // Why an interval: Node closes connections that are idle when it stops accepting, not those that
     // become idle afterwards.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
-    const force = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+    const force = setTimeout(() => {
+      this.#edge?.cut();
+      this.#server.closeAllConnections();
+    }, graceMs);
+    this.#edge?.drain();
     try {
       await this.#app.close();
     } finally {
@@ -136,7 +128,7 @@ function fastifyAdapter(limits: HttpLimits, filter: ProblemFilter): FastifyAdapt
       requireHostHeader: false,
     },
     routerOptions: { maxParamLength: limits.headerBytesMax },
-    genReqId: (request: IncomingMessage) => requestIdOf(request.headers),
+    genReqId: (request: IncomingMessage) => requestIdIn(request.headers),
     frameworkErrors: (error: Error, request: HttpRequest, reply: HttpReply) =>
       filter.answer(error, request, reply),
     clientErrorHandler: answerClientError,
@@ -174,5 +166,5 @@ function configure(
 
 function refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
   const refusal = failure('INVALID_ARGUMENT', 'The only supported Expect is 100-continue.');
-  writeProblem(response, refusal, requestIdOf(request.headers), { connection: 'close' });
+  writeProblem(response, refusal, requestIdIn(request.headers), { connection: 'close' });
 }

@@ -36,7 +36,7 @@ export function problemOf(failure: Failure, requestId: string): Problem {
   };
 }
 
-/** Body and headers of the answer, ready for `writeHead`. */
+/** Body and headers of the answer; Content-Length is for whoever writes it. */
 export function problemAnswer(
   failure: Failure,
   requestId: string,
@@ -45,7 +45,6 @@ export function problemAnswer(
   const body = Buffer.from(JSON.stringify(problem));
   const headers: ProblemHeaders = {
     'content-type': PROBLEM_TYPE,
-    'content-length': body.length,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     [REQUEST_ID_HEADER]: requestId,
@@ -63,7 +62,7 @@ export function writeProblem(
   more: ProblemHeaders = {},
 ): void {
   const { status, headers, body } = problemAnswer(failure, requestId);
-  response.writeHead(status, { ...headers, ...more });
+  response.writeHead(status, { ...headers, ...more, 'content-length': body.length });
   response.end(body);
 }
 

@@ -11,9 +11,15 @@ const ACCEPTED = /^[\x21-\x7e]{1,128}$/;
 const prefix = randomBytes(6).toString('hex');
 let count = 0;
 
-export function requestIdOf(headers: IncomingHttpHeaders): string {
+/** `given`: what the client sent under `REQUEST_ID_HEADER`. */
+export function requestIdOf(given: string | undefined): string {
+  return given !== undefined && ACCEPTED.test(given) ? given : newRequestId();
+}
+
+/** Of a request that Node has read. */
+export function requestIdIn(headers: IncomingHttpHeaders): string {
   const given = headers[REQUEST_ID_HEADER];
-  return typeof given === 'string' && ACCEPTED.test(given) ? given : newRequestId();
+  return requestIdOf(typeof given === 'string' ? given : undefined);
 }
 
 export function newRequestId(): string {
