@@ -6,7 +6,6 @@ import { decodeUtf8, DecodeError } from '@kvstore/std';
 import { failure } from '@kvstore/contract';
 import { FailureException, nearestName, type HttpRequest } from '@kvstore/nest-kit';
 import { readValue } from './body.ts';
-import { orThrow } from './parameters.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -16,7 +15,8 @@ export async function readJsonObject(
   fields: readonly string[],
 ): Promise<JsonObject> {
   const { body } = request as { readonly body?: unknown };
-  const bytes = Buffer.isBuffer(body) ? body : orThrow(await readValue(request.raw)).bytes;
+  const bytes = Buffer.isBuffer(body) ? body : await readValue(request.raw);
+  if (!(bytes instanceof Uint8Array)) throw new FailureException(bytes);
   const value = parse(bytes);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return refuse(`is a JSON object with ${fields.join(', ')}`);

@@ -113,7 +113,7 @@ const unanswered = new WeakMap<Duplex, Set<IncomingMessage>>();
  */
 function inTurn(error: Error, socket: Duplex): void {
   const whole = [...(unanswered.get(socket) ?? [])].some((request) => request.complete);
-  if (whole) setImmediate(() => inTurn(error, socket));
+  if (whole && !socket.destroyed) setImmediate(() => inTurn(error, socket));
   else answerClientError(error, socket);
 }
 
