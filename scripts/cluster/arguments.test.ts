@@ -65,6 +65,18 @@ test('a command names its process and finds its cluster by the data directory', 
   });
   expect(parse('status', { KVSTORE_DATA_DIR: '/d' })).toEqual({ kind: 'status', dataDir: '/d' });
   expect(parse('start --help')).toEqual({ kind: 'help' });
+  expect(parse('members --data-dir /d')).toEqual({ kind: 'members', dataDir: '/d' });
+  for (const name of [undefined, 'node-7']) {
+    expect(parse(`add ${name ?? ''} --data-dir /d`.replace('  ', ' '))).toEqual({
+      kind: 'add',
+      name,
+      dataDir: '/d',
+    });
+  }
+  for (const kind of ['remove', 'replace', 'transfer']) {
+    const expected = { kind, name: 'node-2', dataDir: '/d' };
+    expect(parse(`${kind} node-2 --data-dir /d`)).toEqual(expected);
+  }
 });
 
 test.each([
@@ -80,6 +92,9 @@ test.each([
   ['--nodes 1 --nodes 3', 'flag --nodes is given twice'],
   ['start', 'start needs the name of a process'],
   ['start a b', 'unexpected argument "b"'],
+  ['remove', 'remove needs the name of a node'],
+  ['add node-4 node-5', 'unexpected argument "node-5"'],
+  ['members node-4', 'unexpected argument "node-4"'],
   ['status a', 'unexpected argument "a"'],
   ['status --nodes 3', 'status takes no flag --nodes, only --data-dir'],
   ['stop a --no-restart', 'stop takes no flag --no-restart, only --data-dir'],

@@ -30,14 +30,29 @@ export interface ClusterOptions {
 export type Command =
   | { readonly kind: 'run'; readonly options: ClusterOptions }
   | { readonly kind: 'start' | 'stop'; readonly name: string; readonly dataDir: string }
-  | { readonly kind: 'status'; readonly dataDir: string }
+  | MemberCommand
+  | { readonly kind: 'status' | 'members'; readonly dataDir: string }
   | { readonly kind: 'help' };
+
+/** `add` without a name takes the next one. */
+export type MemberCommand =
+  | { readonly kind: 'add'; readonly name: string | undefined; readonly dataDir: string }
+  | {
+      readonly kind: 'remove' | 'replace' | 'transfer';
+      readonly name: string;
+      readonly dataDir: string;
+    };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const help = `npm run cluster [-- FLAGS]            a cluster in the foreground; Ctrl-C stops it
 npm run cluster -- start|stop NAME    one process of the running cluster
 npm run cluster -- status             its processes
+npm run cluster -- members            its members, as its leader knows them
+npm run cluster -- add [NODE]         a new member; returns when it votes
+npm run cluster -- remove NODE        a member leaves for good; its data is kept aside
+npm run cluster -- replace NODE       a new member for one that is lost
+npm run cluster -- transfer NODE      that member leads
 
   --nodes N         consensus and storage processes: 1, 3, 5 or 7 (3)
   --gateways N      gateways, 1 to 16 (1)
@@ -53,7 +68,16 @@ npm run cluster -- status             its processes
 A port of 0 gives every process a free one; cluster.json in the data directory has them all.
 `;
 
-const COMMANDS = ['start', 'stop', 'status'] as const;
+const COMMANDS = [
+  'start',
+  'stop',
+  'status',
+  'members',
+  'add',
+  'remove',
+  'replace',
+  'transfer',
+] as const;
 const VALUE_FLAGS = [
   '--nodes',
   '--gateways',
@@ -83,11 +107,16 @@ export function parseCommand(argv: readonly string[], env: Environment): Command
   if (known === undefined) throw unknown('command', command, COMMANDS);
   refuseOtherFlags(known, values, switches);
   const dataDir = settings.dataDir();
-  const excess = known === 'status' ? name : more[0];
+  const takesName = known !== 'status' && known !== 'members';
+  const excess = takesName ? more[0] : name;
   if (excess !== undefined) throw new CommandError(`unexpected argument "${excess}"`);
-  if (known === 'status') return { kind: 'status', dataDir };
-  if (name === undefined) throw new CommandError(`${known} needs the name of a process`);
-  return { kind: known, name, dataDir };
+  if (!takesName) return { kind: known, dataDir };
+  if (known === 'add') return { kind: known, name, dataDir };
+  const isOfProcess = known === 'start' || known === 'stop';
+  if (name === undefined) {
+    throw new CommandError(`${known} needs the name of a ${isOfProcess ? 'process' : 'node'}`);
+  }
+  return isOfProcess ? { kind: known, name, dataDir } : { kind: known, name, dataDir };
 }
 
 function clusterOptions(settings: Settings, switches: ReadonlySet<string>): ClusterOptions {

@@ -20,7 +20,7 @@ export function banner(plan: ClusterPlan, { cluster }: ClusterOptions, seconds: 
     ),
     ...nats.map(({ name, url }) => `  ${name}     ${url}`),
     `  try        curl -X PUT --data-binary 'hello' ${gateways[0]?.http}/api/v1/keys/greeting`,
-    `  processes  npm run cluster -- status${flag} (also: start NAME, stop NAME)`,
+    `  processes  npm run cluster -- status${flag} (also: start NAME, stop NAME, members, add, remove NODE, replace NODE, transfer NODE)`,
     '  stop       Ctrl-C',
     '',
   ].join('\n');

@@ -1,7 +1,7 @@
 /** The command as a test uses it: a supervisor over stand-ins, and commands of another terminal. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@kvstore/testing';
@@ -24,11 +24,12 @@ export class ClusterHarness {
     this.dataDir = join(this.#root, name);
   }
 
-  /** A cluster of one node unless the flags say otherwise, on free ports. */
+  /** A new cluster of one node unless the flags say otherwise, on free ports. */
   start(...flags: string[]): SupervisorProcess {
     const free = ['--http-port', '--grpc-port', '--metrics-port', '--nats-port'];
     const ports = free.filter((flag) => !flags.includes(flag)).flatMap((flag) => [flag, '0']);
-    const nodes = flags.includes('--nodes') ? [] : ['--nodes', '1'];
+    const isNew = !existsSync(join(this.dataDir, 'cluster.json'));
+    const nodes = flags.includes('--nodes') || !isNew ? [] : ['--nodes', '1'];
     const child = this.#run('stand-in-cluster.test-support.ts', [...nodes, ...ports, ...flags]);
     this.#supervisors.push(child);
     return new SupervisorProcess(child, this.dataDir);

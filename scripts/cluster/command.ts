@@ -3,10 +3,26 @@
  * and exit code 1; anything else is a bug and shows its stack.
  */
 import { join } from 'node:path';
-import { type ClusterOptions, type Environment, help, parseCommand } from './arguments.ts';
+import { assert, assertNever } from '@kvstore/std';
+import { AdminClient } from './admin-client.ts';
+import {
+  type ClusterOptions,
+  type Environment,
+  help,
+  type MemberCommand,
+  parseCommand,
+} from './arguments.ts';
 import type { ClusterState } from './cluster-file.ts';
 import { CommandError } from './command-error.ts';
-import { askSupervisor, type ControlRequest } from './control-socket.ts';
+import { askSupervisor, type ControlReply, type ControlRequest } from './control-socket.ts';
+import {
+  addMember,
+  type MemberCommands,
+  membersTable,
+  removeMember,
+  replaceMember,
+  transferLeadership,
+} from './member-commands.ts';
 import { statusTable } from './status-table.ts';
 import type { Program } from './supervised-process.ts';
 
@@ -35,6 +51,15 @@ async function run(argv: readonly string[], env: Environment): Promise<number> {
     case 'status':
       process.stdout.write(statusTable(await ask(command.dataDir, { kind: 'status' })));
       return 0;
+    case 'members':
+      process.stdout.write(membersTable(await (await admin(command.dataDir)).list()));
+      return 0;
+    case 'add':
+    case 'remove':
+    case 'replace':
+    case 'transfer':
+      await changeMembers(command);
+      return 0;
     case 'start':
     case 'stop': {
       const { kind, name, dataDir } = command;
@@ -46,15 +71,54 @@ async function run(argv: readonly string[], env: Environment): Promise<number> {
   }
 }
 
+async function changeMembers(command: MemberCommand): Promise<void> {
+  const { dataDir } = command;
+  const commands: MemberCommands = {
+    admin: await admin(dataDir),
+    addNode: async (name) => {
+      const { node } = await control(dataDir, { kind: 'add-node', name });
+      assert(node !== undefined, 'a node was added, and has no name');
+      return node;
+    },
+    removeNode: async (name) => {
+      await control(dataDir, { kind: 'remove-node', name });
+    },
+    progress: (line) => process.stdout.write(`${line}\n`),
+  };
+  switch (command.kind) {
+    case 'add':
+      await addMember(commands, command.name);
+      return;
+    case 'remove':
+      return removeMember(commands, command.name);
+    case 'replace':
+      return replaceMember(commands, command.name);
+    case 'transfer':
+      return transferLeadership(commands, command.name);
+    default:
+      assertNever(command);
+  }
+}
+
+async function admin(dataDir: string): Promise<AdminClient> {
+  return new AdminClient((await ask(dataDir, { kind: 'status' })).gateways);
+}
+
 /** The running cluster after the request. */
 async function ask(dataDir: string, request: ControlRequest): Promise<ClusterState> {
+  return (await control(dataDir, request)).state;
+}
+
+async function control(dataDir: string, request: ControlRequest): Promise<Done> {
   const reply = await askSupervisor(join(dataDir, 'cluster'), request);
   if (reply === undefined) {
     throw new CommandError(`no cluster runs on ${dataDir}: \`npm run cluster\` starts one`);
   }
   if (reply.kind === 'refused') throw new CommandError(reply.reason);
-  return reply.state;
+  return reply;
 }
+
+type Done = Extract<ControlReply, { kind: 'done' }>;
 
 async function runInForeground(options: ClusterOptions, env: Environment): Promise<number> {
   const [{ runCluster }, { findNatsServer }] = await Promise.all([

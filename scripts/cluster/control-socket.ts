@@ -13,10 +13,14 @@ import type { ClusterState } from './cluster-file.ts';
 import { CommandError } from './command-error.ts';
 
 export type ControlRequest =
-  { readonly kind: 'start' | 'stop'; readonly name: string } | { readonly kind: 'status' };
+  | { readonly kind: 'start' | 'stop' | 'remove-node'; readonly name: string }
+  /** Without a name the next one is taken. */
+  | { readonly kind: 'add-node'; readonly name: string | undefined }
+  | { readonly kind: 'status' };
 
 export type ControlReply =
-  | { readonly kind: 'done'; readonly state: ClusterState }
+  /** `node` is the one that was added. */
+  | { readonly kind: 'done'; readonly state: ClusterState; readonly node?: string }
   | { readonly kind: 'refused'; readonly reason: string };
 
 const NAME = 'control.sock';
@@ -88,8 +92,11 @@ function parseRequest(line: string): ControlRequest | undefined {
   try {
     const { kind, name } = JSON.parse(line) as { readonly kind?: unknown; readonly name?: unknown };
     if (kind === 'status') return { kind };
-    if ((kind === 'start' || kind === 'stop') && typeof name === 'string') return { kind, name };
-    return undefined;
+    if (kind === 'add-node' && (name === undefined || typeof name === 'string')) {
+      return { kind, name };
+    }
+    if (kind !== 'start' && kind !== 'stop' && kind !== 'remove-node') return undefined;
+    return typeof name === 'string' ? { kind, name } : undefined;
   } catch {
     return undefined;
   }

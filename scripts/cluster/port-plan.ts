@@ -6,6 +6,8 @@
  *   consensus, storage   metrics: the numbers after the gateways'
  *   nats i       base + i − 1; with more than one, routes 2000 above
  *
+ * A node that is added later gets free ports until the next start of the supervisor.
+ *
  * Free ports are taken from below the range from which the system serves outgoing connections: one
  * of those could otherwise take the port of a process that is down for a moment.
  */
@@ -100,6 +102,11 @@ export async function planPorts(bases: Bases, random = randomInt as Random): Pro
     storage: metrics.slice(gateways + nodes).map((port) => ({ metrics: port })),
     nats: client.map((each, i) => ({ client: each, route: route[i] })),
   };
+}
+
+/** For processes that come later. */
+export function anyFreePorts(count: number): Promise<readonly number[]> {
+  return freePorts([{ base: 0, count }], randomInt);
 }
 
 /** Consecutive numbers from a base, or the next free ones, which are then taken. */

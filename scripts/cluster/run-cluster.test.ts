@@ -1,9 +1,10 @@
 /** A whole cluster of stand-ins under a real supervisor, killed with real signals. */
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '@kvstore/testing';
+import { askSupervisor } from './control-socket.ts';
 import {
   ClusterHarness,
   isAlive,
@@ -119,7 +120,49 @@ describe('a cluster', () => {
     await first.finished;
     const { code, err } = await harness.start('--nodes', '5').finished;
     expect(code).toBe(1);
-    expect(err).toMatch(/^.* holds a cluster of 3 nodes: use --nodes 3.*\n$/);
+    expect(err).toMatch(/^.* holds a cluster of 3 nodes: leave --nodes out.*\n$/);
+  });
+
+  test('spawns processes of a node that is added to it, and has it at the next start', async () => {
+    const first = harness.start('--nodes', '3');
+    await first.ready();
+    const added = await askSupervisor(join(harness.dataDir, 'cluster'), {
+      kind: 'add-node',
+      name: undefined,
+    });
+    expect(added).toMatchObject({ kind: 'done', node: 'node-4' });
+    expect(first.entry('consensus-4')).toMatchObject({ node: 'node-4', state: 'running' });
+    expect(first.entry('storage-4')).toMatchObject({ node: 'node-4', state: 'running' });
+    const config = readFileSync(join(harness.dataDir, 'cluster/nats-1.conf'), 'utf8');
+    expect(config).toContain('"consensus-node-4"');
+    mkdirSync(join(harness.dataDir, 'node-2'));
+    first.signal('SIGTERM');
+    await first.finished;
+
+    const second = harness.start();
+    await second.ready();
+    const ask = (kind: 'add-node' | 'remove-node', name: string) =>
+      askSupervisor(join(harness.dataDir, 'cluster'), { kind, name });
+    expect(await ask('remove-node', 'node-2')).toMatchObject({ kind: 'done' });
+    expect(second.state().processes.map(({ name }) => name)).toEqual([
+      'nats-1',
+      ...['consensus-1', 'consensus-3', 'consensus-4'],
+      ...['storage-1', 'storage-3', 'storage-4'],
+      'gateway-1',
+    ]);
+    expect(readdirSync(join(harness.dataDir, 'removed'))).toEqual([
+      expect.stringMatching(/^node-2-/),
+    ]);
+    for (const [kind, name, reason] of [
+      ['add-node', 'node-2', /names never return: add node-5/],
+      ['add-node', 'consensus-1', /no node/],
+      ['remove-node', 'node-2', /there is no node-2; there are node-1, node-3, node-4/],
+    ] as const) {
+      expect(await ask(kind, name)).toMatchObject({
+        kind: 'refused',
+        reason: expect.stringMatching(reason) as string,
+      });
+    }
   });
 
   test('does not start when a port is in use, and says which of whom', async () => {

@@ -2,7 +2,7 @@
  * The life of a cluster in the foreground: take the data directory, plan, spawn everything at once,
  * say when it serves, and on SIGINT, SIGTERM or SIGHUP stop it in order. A second signal kills.
  */
-import { DiskError } from '@kvstore/std';
+import { assertNever, DiskError } from '@kvstore/std';
 import type { ClusterOptions, Environment } from './arguments.ts';
 import { banner } from './banner.ts';
 import { ClusterDirectory } from './cluster-directory.ts';
@@ -10,8 +10,15 @@ import { readClusterFile } from './cluster-file.ts';
 import { CommandError } from './command-error.ts';
 import { type ControlReply, type ControlRequest, ControlServer } from './control-socket.ts';
 import { killLeftovers } from './leftovers.ts';
+import {
+  foundingMemberList,
+  type MemberList,
+  readMemberList,
+  writeMemberList,
+} from './member-list.ts';
 import { planPorts } from './port-plan.ts';
 import { Readiness } from './readiness.ts';
+import { RunningCluster } from './running-cluster.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { type Programs, Supervisor } from './supervisor.ts';
 import { planCluster, type ClusterPlan } from './topology.ts';
@@ -36,14 +43,15 @@ export async function runCluster(
   const lock = await lockCluster(directory);
   const left = await killLeftovers(options.dataDir);
   if (left.length > 0) terminal.notice(`killed what an earlier start left: ${left.join(', ')}`);
-  const nodes = nodeCount(options);
-  const ports = await planPorts({ ...options, nodes });
-  const plan = planCluster({ options: { ...options, nodes }, ports, directory, environment });
+  const members = memberList(options, directory);
+  const ports = await planPorts({ ...options, nodes: members.numbers.length });
+  const input = { options, members, ports, directory, environment };
+  const plan = planCluster(input);
+  writeMemberList(directory, members);
   const { restart } = options;
   const supervisor = new Supervisor({ plan, programs, restart, notice: terminal.notice });
-  const control = await ControlServer.listen(directory.path, (request) =>
-    answer(supervisor, request),
-  );
+  const cluster = new RunningCluster(input, supervisor);
+  const control = await ControlServer.listen(directory.path, (request) => answer(cluster, request));
   let killed = false;
   const stopAsked = new Promise<void>((begin) =>
     onStopSignals(begin, () => {
@@ -78,22 +86,39 @@ async function lockCluster(directory: ClusterDirectory): Promise<{ release(): vo
   }
 }
 
-/** A data directory keeps the number of members that it was founded with. */
-function nodeCount({ nodes, dataDir }: ClusterOptions): number {
-  const before = readClusterFile(dataDir)?.processes.filter(({ app }) => app === 'consensus');
-  const founded = before === undefined || before.length === 0 ? undefined : before.length;
-  if (nodes !== undefined && founded !== undefined && nodes !== founded) {
-    throw new CommandError(
-      `${dataDir} holds a cluster of ${founded} nodes: use --nodes ${founded}, or another --data-dir`,
-    );
-  }
-  return nodes ?? founded ?? NODES_DEFAULT;
+/** A data directory keeps its members: those that it was founded with, and who came and went since. */
+function memberList({ nodes, dataDir }: ClusterOptions, directory: ClusterDirectory): MemberList {
+  const before = readMemberList(directory);
+  if (before === undefined) return foundingMemberList(nodes ?? NODES_DEFAULT);
+  const count = before.numbers.length;
+  if (nodes === undefined || nodes === count) return before;
+  throw new CommandError(
+    `${dataDir} holds a cluster of ${count} nodes: leave --nodes out, or use another --data-dir`,
+  );
 }
 
-async function answer(supervisor: Supervisor, request: ControlRequest): Promise<ControlReply> {
+async function answer(cluster: RunningCluster, request: ControlRequest): Promise<ControlReply> {
+  const { supervisor } = cluster;
   try {
-    if (request.kind === 'start') supervisor.start(request.name);
-    if (request.kind === 'stop') await supervisor.stop(request.name);
+    switch (request.kind) {
+      case 'start':
+        supervisor.start(request.name);
+        break;
+      case 'stop':
+        await supervisor.stop(request.name);
+        break;
+      case 'add-node': {
+        const node = await cluster.addNode(request.name);
+        return { kind: 'done', state: supervisor.state, node };
+      }
+      case 'remove-node':
+        await cluster.removeNode(request.name);
+        break;
+      case 'status':
+        break;
+      default:
+        assertNever(request);
+    }
     return { kind: 'done', state: supervisor.state };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;

@@ -26,6 +26,9 @@ process.stdout.write(
   `${JSON.stringify({ name, arguments: argv.slice(3), environment: kvstore() })}\n`,
 );
 const port = app === 'gateway' ? Number(env['KVSTORE_HTTP_PORT']) : 0;
+if (app === 'nats') {
+  process.on('SIGHUP', () => process.stdout.write('Reloaded server configuration\n'));
+}
 createServer((_, response) => {
   const isReady = read(join(data, 'behaviour', name)) !== 'not-ready';
   response.writeHead(isReady ? 200 : 503).end(JSON.stringify({ detail: 'there is no leader' }));

@@ -36,7 +36,7 @@ interface Run {
 const START_ERROR_MS = 5_000;
 
 export class SupervisedProcess {
-  readonly plan: ProcessPlan;
+  #plan: ProcessPlan;
   readonly #options: SupervisedProcessOptions;
   readonly #backoff = new Backoff();
   #run: Run | undefined;
@@ -47,8 +47,17 @@ export class SupervisedProcess {
   #told: string | undefined;
 
   constructor(options: SupervisedProcessOptions) {
-    this.plan = options.plan;
+    this.#plan = options.plan;
     this.#options = options;
+  }
+
+  get plan(): ProcessPlan {
+    return this.#plan;
+  }
+
+  /** For its next start. */
+  replan(plan: ProcessPlan): void {
+    this.#plan = plan;
   }
 
   /** Undefined unless it runs. */
@@ -115,7 +124,8 @@ export class SupervisedProcess {
   #spawn(): void {
     clearTimeout(this.#again);
     this.#again = undefined;
-    const { plan, program } = this.#options;
+    const { program } = this.#options;
+    const { plan } = this;
     const [command, ...first] = program;
     const log = openSync(plan.log, 'a', 0o600);
     const logOffset = fstatSync(log).size;

@@ -10,7 +10,7 @@ import { App, type ClusterState, writeClusterFile } from './cluster-file.ts';
 import { CommandError } from './command-error.ts';
 import { Sentinel } from './sentinel.ts';
 import { type Program, SupervisedProcess } from './supervised-process.ts';
-import type { ClusterPlan } from './topology.ts';
+import type { ClusterPlan, ProcessPlan } from './topology.ts';
 
 export type Programs = Readonly<Record<App, Program>>;
 
@@ -26,24 +26,29 @@ const STOP_ORDER: readonly App[] = [App.gateway, App.storage, App.consensus, App
 const STOP_GRACE_MS = 10_000;
 
 export class Supervisor {
-  readonly #plan: ClusterPlan;
-  readonly #processes: readonly SupervisedProcess[];
+  readonly #options: SupervisorOptions;
+  #plan: ClusterPlan;
+  #processes: readonly SupervisedProcess[];
   readonly #sentinel = new Sentinel();
   #starting = false;
   #stopping = false;
 
-  constructor({ plan, programs, restart, notice }: SupervisorOptions) {
-    this.#plan = plan;
-    this.#processes = plan.processes.map(
-      (each) =>
-        new SupervisedProcess({
-          plan: each,
-          program: programs[each.app],
-          restart,
-          notice,
-          changed: () => this.#changed(),
-        }),
-    );
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#plan = options.plan;
+    this.#processes = options.plan.processes.map((each) => this.#supervised(each));
+  }
+
+  #supervised(plan: ProcessPlan): SupervisedProcess {
+    const { programs, restart, notice } = this.#options;
+    const program = programs[plan.app];
+    return new SupervisedProcess({
+      plan,
+      program,
+      restart,
+      notice,
+      changed: () => this.#changed(),
+    });
   }
 
   /** Spawns every process; they wait for each other themselves. */
@@ -60,6 +65,36 @@ export class Supervisor {
     if (one.pid !== undefined) throw new CommandError(`${name} is running (pid ${one.pid})`);
     one.start();
     if (one.pid === undefined) throw new CommandError(`${name} cannot be started: see its log`);
+  }
+
+  /** Of a node: what does not run is spawned. Throws `CommandError`. */
+  startAnyOf(node: string): void {
+    for (const { plan, pid } of this.#partsOf(node)) if (pid === undefined) this.start(plan.name);
+  }
+
+  /** Another plan for the same data directory: whoever is new has not run yet, whoever is gone has ended. */
+  replan(plan: ClusterPlan): void {
+    if (this.#stopping) throw new CommandError('the cluster is stopping');
+    const known = new Map(this.#processes.map((each) => [each.plan.name, each]));
+    this.#plan = plan;
+    this.#processes = plan.processes.map((each) => {
+      const process = known.get(each.name);
+      process?.replan(each);
+      return process ?? this.#supervised(each);
+    });
+    this.#changed();
+  }
+
+  /** Resolves when both processes of a node have ended; they stay so. */
+  async dismiss(node: string): Promise<void> {
+    await Promise.all(this.#partsOf(node).map((each) => each.stop(STOP_GRACE_MS)));
+  }
+
+  /** Those of an app that run now. */
+  running(app: App): readonly { readonly pid: number; readonly log: string }[] {
+    return this.#processes.flatMap(({ plan, pid }) =>
+      plan.app === app && pid !== undefined ? [{ pid, log: plan.log }] : [],
+    );
   }
 
   /** Resolves when it has ended; it stays so until `start`. Rejects with `CommandError`. */
@@ -112,6 +147,10 @@ export class Supervisor {
   #changed(): void {
     this.#sentinel.watch(this.#processes.flatMap(({ pid }) => pid ?? []));
     if (!this.#starting) writeClusterFile(this.#plan.dataDir, this.state);
+  }
+
+  #partsOf(node: string): readonly SupervisedProcess[] {
+    return this.#processes.filter(({ plan }) => plan.node === node);
   }
 
   #find(name: string): SupervisedProcess {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { loadConfig } from '@kvstore/nest-kit';
 import { type Environment, parseCommand } from './arguments.ts';
 import { ClusterDirectory } from './cluster-directory.ts';
+import { foundingMemberList } from './member-list.ts';
 import { type ClusterPlan, planCluster } from './topology.ts';
 
 let data: string;
@@ -30,8 +31,15 @@ const ports = {
 function plan(environment: Environment = {}): ClusterPlan {
   const command = parseCommand(['--data-dir', data], environment);
   if (command.kind !== 'run') throw new Error(command.kind);
-  const options = { ...command.options, nodes: 3 };
-  return planCluster({ options, ports, directory: new ClusterDirectory(data), environment });
+  const { options } = command;
+  const members = foundingMemberList(3);
+  return planCluster({
+    options,
+    members,
+    ports,
+    directory: new ClusterDirectory(data),
+    environment,
+  });
 }
 
 const environmentOf = (of: ClusterPlan, name: string): Readonly<Record<string, string>> =>

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { ClusterOptions, Environment } from './arguments.ts';
 import type { ClusterDirectory } from './cluster-directory.ts';
 import { App, type GatewayEntry } from './cluster-file.ts';
+import { type MemberList, nodeName } from './member-list.ts';
 import { natsConfig, natsUserName, quote, type NatsClusterConfig } from './nats-config.ts';
 import type { PortPlan } from './port-plan.ts';
 
@@ -43,7 +44,9 @@ const ROUTE_PASSWORD = 'routes';
 const LOOPBACK = '127.0.0.1';
 
 export interface TopologyInput {
-  readonly options: ClusterOptions & { readonly nodes: number };
+  readonly options: ClusterOptions;
+  /** Each has the ports at its place in the list. */
+  readonly members: MemberList;
   readonly ports: PortPlan;
   readonly directory: ClusterDirectory;
   /** Of the supervisor. */
@@ -59,8 +62,8 @@ export function planCluster(input: TopologyInput): ClusterPlan {
     dataDir: options.dataDir,
     processes: [
       ...ports.nats.map((_, i) => natsPlan(`nats-${i + 1}`, input)),
-      ...ports.consensus.map(({ metrics }, i) => memberPlan(App.consensus, i + 1, metrics, input)),
-      ...ports.storage.map(({ metrics }, i) => memberPlan(App.storage, i + 1, metrics, input)),
+      ...memberPlans(App.consensus, ports.consensus, input),
+      ...memberPlans(App.storage, ports.storage, input),
       ...ports.gateways.map((_, i) => gatewayPlan(i, input)),
     ],
     gateways: ports.gateways.map((gateway, i) => ({
@@ -88,16 +91,18 @@ function natsPlan(name: string, { options, directory, environment }: TopologyInp
   };
 }
 
-function memberPlan(
+function memberPlans(
   app: typeof App.consensus | typeof App.storage,
-  number: number,
-  metrics: number,
+  ports: PortPlan['consensus'],
   input: TopologyInput,
-): ProcessPlan {
-  const node = `node-${number}`;
-  const name = `${app}-${number}`;
-  return servicePlan({ name, app, node, metrics, user: { role: app, name: node } }, input, {
-    KVSTORE_NODE_ID: node,
+): readonly ProcessPlan[] {
+  return ports.map(({ metrics }, place) => {
+    const number = input.members.numbers[place] as number;
+    const node = nodeName(number);
+    const name = `${app}-${number}`;
+    return servicePlan({ name, app, node, metrics, user: { role: app, name: node } }, input, {
+      KVSTORE_NODE_ID: node,
+    });
   });
 }
 
@@ -122,7 +127,7 @@ interface Service {
 
 function servicePlan(
   { name, app, node, metrics, user }: Service,
-  { options, ports, directory, environment }: TopologyInput,
+  { options, members, ports, directory, environment }: TopologyInput,
   own: Readonly<Record<string, string>>,
 ): ProcessPlan {
   return {
@@ -134,7 +139,7 @@ function servicePlan(
       ...clusterSecret(environment, directory),
       KVSTORE_DATA_DIR: options.dataDir,
       KVSTORE_CLUSTER: options.cluster,
-      KVSTORE_INITIAL_CLUSTER: memberNames(options.nodes).join(','),
+      KVSTORE_INITIAL_CLUSTER: members.numbers.map(nodeName).join(','),
       KVSTORE_NATS_URL: ports.nats.map(({ client }) => natsUrl(client)).join(','),
       KVSTORE_NATS_USER: natsUserName(user),
       KVSTORE_NATS_PASSWORD_FILE: directory.passwordFile(natsUserName(user)),
@@ -174,11 +179,11 @@ function inherited(environment: Environment): Record<string, string> {
   );
 }
 
-function writeNatsConfigs({ options, ports, directory }: TopologyInput): void {
-  const members = memberNames(options.nodes);
+function writeNatsConfigs({ options, members, ports, directory }: TopologyInput): void {
+  const names = members.numbers.map(nodeName);
   const identities = [
-    ...members.map((name) => ({ role: App.consensus, name })),
-    ...members.map((name) => ({ role: App.storage, name })),
+    ...names.map((name) => ({ role: App.consensus, name })),
+    ...names.map((name) => ({ role: App.storage, name })),
     ...ports.gateways.map((_, i) => ({ role: App.gateway, name: `gateway-${i + 1}` })),
   ];
   const all: NatsClusterConfig = {
@@ -200,10 +205,6 @@ function writeNatsConfigs({ options, ports, directory }: TopologyInput): void {
   for (const server of all.servers) {
     directory.write(directory.natsConfig(server.name), natsConfig(server, all));
   }
-}
-
-function memberNames(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, i) => `node-${i + 1}`);
 }
 
 function natsUrl(port: number): string {

@@ -1,6 +1,14 @@
 /** Membership of a running cluster, over the memory bus: the real sequencers, replicas and clients. */
 import type { ClusterClient } from '@kvstore/cluster-client';
-import type { Failure, MemberList, MemberRequest } from '@kvstore/contract';
+import {
+  decodeMark,
+  type Failure,
+  FrameCodec,
+  FrameKind,
+  type MemberList,
+  type MemberRequest,
+  Subjects,
+} from '@kvstore/contract';
 import { type NodeId, nodeId } from '@kvstore/std';
 import {
   eventually,
@@ -22,15 +30,17 @@ const WAIT_MS = 5_000;
 
 let cluster: LocalCluster;
 let client: ClusterClient;
+let stores: Map<NodeId, MemoryReplicaStore>;
 
 beforeEach(async () => {
+  stores = new Map();
   cluster = new LocalCluster({
     members: 3,
-    openStores: () => ({
-      log: new MemoryLogStore(),
-      hardStates: new MemoryHardState(),
-      store: new MemoryReplicaStore(),
-    }),
+    openStores: (node) => {
+      const store = new MemoryReplicaStore();
+      stores.set(node, store);
+      return { log: new MemoryLogStore(), hardStates: new MemoryHardState(), store };
+    },
   });
   await cluster.startAll();
   client = cluster.client();
@@ -57,6 +67,20 @@ async function untilVoter(node: NodeId): Promise<void> {
   await eventually(`${node} votes`, async () =>
     rolesOf(await members({ kind: 'list' })).includes(`${node} voter`),
   );
+}
+
+/** As marks tell it from now on. */
+function watchCutPoint(): () => number {
+  const { identity } = cluster;
+  const frames = new FrameCodec({
+    ...identity,
+    sender: { role: 'storage', name: 'observer', incarnation: 1 },
+  });
+  let told = 0;
+  cluster.bus.subscribe(new Subjects(identity.cluster, identity.group).mark, ({ payload }) => {
+    told = frames.receive(payload, FrameKind.mark, decodeMark)?.body.cutPoint ?? told;
+  });
+  return () => told;
 }
 
 function follower(leader: NodeId | undefined): NodeId {
@@ -111,6 +135,27 @@ test('a new member has everything that was written before and while it came', as
   for (let i = 0; i < written; i += 7) {
     expect(await client.get(get(`k${i}`), WAIT_MS)).toMatchObject({ kind: 'found' });
   }
+});
+
+test('storages flush for who comes and goes, and do not wait until a memtable is full', async () => {
+  expect(await client.write(put('a', 'b'), WAIT_MS)).toMatchObject({ kind: 'decided' });
+  const { leader } = await members({ kind: 'list' });
+  const [ahead, behind] = cluster.nodes.filter((node) => node !== leader) as [NodeId, NodeId];
+  const storeOf = (node: NodeId): MemoryReplicaStore => stores.get(node) as MemoryReplicaStore;
+  await eventually('all have applied it', () =>
+    cluster.nodes.every((node) => storeOf(node).applied.index >= 3),
+  );
+  await storeOf(leader as NodeId).flush();
+  await storeOf(ahead).flush();
+  const toldCutPoint = watchCutPoint();
+  await eventually('the cut point is what the majority holds', () => toldCutPoint() > 0);
+  expect(storeOf(behind).durable.index).toBe(0);
+  await cluster.start(n4);
+  await members({ kind: 'add', node: n4 });
+  await untilVoter(n4);
+  await members({ kind: 'remove', node: ahead });
+  expect(storeOf(n4).durable.index).toBeGreaterThan(0);
+  expect(storeOf(behind).durable.index).toBeGreaterThan(0);
 });
 
 test('the leader can be removed: somebody else leads, and says so', async () => {

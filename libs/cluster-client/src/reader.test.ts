@@ -82,6 +82,7 @@ class ScriptedCluster {
       commitIndex: logIndex(1),
       chain: chain(0),
       cutPoint: logIndex(0),
+      flushTo: logIndex(0),
       archiveFrom: logIndex(2),
       epoch: 0,
       members: nodes,

@@ -37,6 +37,7 @@ class Scene {
       commitIndex: logIndex(1),
       chain: chain(0),
       cutPoint: logIndex(0),
+      flushTo: logIndex(0),
       archiveFrom: logIndex(2),
       epoch: 0,
       members: [n1, n2, n3],

@@ -2,8 +2,8 @@
  * The mark, published by the leader with every heartbeat: what is committed, and who takes part. Live
  * entries are a speed-up, the mark is the guarantee. Gateways and storages learn the leader from its sender.
  *
- *   u64 cluster tag · u64 commit index · u64 chain at it · u64 cut point · u32 epoch · u64 archive from ·
- *   u8 members × u8+id
+ *   u64 cluster tag · u64 commit index · u64 chain at it · u64 cut point · u64 flush to · u32 epoch
+ *   · u64 archive from · u8 members × u8+id
  */
 import {
   ByteReader,
@@ -26,6 +26,11 @@ export interface Mark {
   readonly chain: Chain;
   /** The storages of a majority of the voters have fsynced everything up to here. */
   readonly cutPoint: LogIndex;
+  /**
+   * A storage that has applied this much, and holds less of it durably, flushes now: a change of members waits
+   * for it. 0: none does.
+   */
+  readonly flushTo: LogIndex;
   /** Of the stream that the committed log is archived to; 0: none yet. */
   readonly epoch: number;
   /** The first entry that this stream does not hold; 0: not known. */
@@ -40,6 +45,7 @@ export function encodeMark(mark: Mark): Uint8Array {
     .u64(mark.commitIndex)
     .u64(mark.chain)
     .u64(mark.cutPoint)
+    .u64(mark.flushTo)
     .u32(mark.epoch)
     .u64(mark.archiveFrom)
     .u8(mark.members.length);
@@ -54,6 +60,7 @@ export function decodeMark(body: Uint8Array): Mark {
     commitIndex: logIndex(reader.u64()),
     chain: chain(reader.u64()),
     cutPoint: logIndex(reader.u64()),
+    flushTo: logIndex(reader.u64()),
     epoch: reader.u32(),
     archiveFrom: logIndex(reader.u64()),
     members: Array.from({ length: reader.u8() }, () => decodeNode(reader)),

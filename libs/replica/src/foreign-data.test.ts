@@ -70,6 +70,7 @@ describe('a storage', () => {
       commitIndex: index,
       chain,
       cutPoint: index,
+      flushTo: index,
       epoch: 0,
       archiveFrom: index,
       members: [],

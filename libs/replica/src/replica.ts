@@ -119,6 +119,7 @@ export class Replica {
   #clusterTag: number | undefined;
   #foreign = false;
   #resuming = false;
+  #flushing = false;
   #stopped = false;
 
   constructor(options: ReplicaOptions) {
@@ -233,7 +234,20 @@ export class Replica {
     }
     this.#catchUp.heardEpoch(mark.epoch);
     this.#catchUp.heardMembers(mark.members);
+    this.#flushTo(mark.flushTo);
     this.#catchUp.need(mark.commitIndex);
+  }
+
+  /** A change of members waits for what is durable here. */
+  #flushTo(index: LogIndex): void {
+    const { applied, durable } = this.#options.store;
+    if (this.#flushing || index <= durable.index || applied.index < index) return;
+    this.#flushing = true;
+    this.#options.store
+      .flush()
+      .then(() => this.#publishBeacon())
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => (this.#flushing = false));
   }
 
   /** What this storage keeps is served only under the marks of its own cluster. */

@@ -69,6 +69,8 @@ export class MemberRequests {
   readonly #of: MemberSequencer;
   #wakers: (() => void)[] = [];
   #open = 0;
+  /** Requests whose change waits for storages to hold more durably. */
+  #awaitingStorages = 0;
 
   constructor(sequencer: MemberSequencer) {
     this.#of = sequencer;
@@ -80,6 +82,10 @@ export class MemberRequests {
     if (wakers.length === 0) return;
     this.#wakers = [];
     for (const each of wakers) each();
+  }
+
+  get awaitStorages(): boolean {
+    return this.#awaitingStorages > 0;
   }
 
   async answer({ request, waitMs }: MemberQuestion): Promise<MemberReply> {
@@ -107,6 +113,7 @@ export class MemberRequests {
   async #ensure(request: ChangeRequest, deadlineMs: number): Promise<MemberReply> {
     let begun = false;
     let disk: string | undefined;
+    let inTheWay = busy('Another change of members is under way.');
     for (;;) {
       const step = this.#nextStep(request, disk);
       if (step.kind === 'so') return this.#list();
@@ -114,8 +121,7 @@ export class MemberRequests {
       if (!this.#leads) return begun ? { kind: 'unsettled' } : this.#notLeader;
       if (step.kind === 'failure' && !begun) return step;
       if (this.#of.clock.monotonicMs() >= deadlineMs) {
-        if (begun) return { kind: 'unsettled' };
-        return busy('Another change of members is under way.');
+        return begun ? { kind: 'unsettled' } : inTheWay;
       }
       if (step.kind === 'greet') {
         const met = await this.#meet(request.node);
@@ -130,10 +136,22 @@ export class MemberRequests {
           this.#of.advance();
           continue;
         }
+        if (refusal === 'storages-behind') {
+          inTheWay = storagesBehind(this.#of.raft.status());
+          await this.#storagesHeard();
+          continue;
+        }
         if (refusal !== 'later') return refusal;
       }
       await this.#woken();
     }
+  }
+
+  /** Meanwhile marks ask storages to flush. */
+  async #storagesHeard(): Promise<void> {
+    this.#awaitingStorages += 1;
+    await this.#woken();
+    this.#awaitingStorages -= 1;
   }
 
   /** Judged by the settled configuration, so that one change follows the other. */
@@ -202,7 +220,7 @@ export class MemberRequests {
   }
 
   /** Undefined when it is appended. */
-  #propose(change: Change): MemberReply | 'later' | undefined {
+  #propose(change: Change): MemberReply | 'later' | 'storages-behind' | undefined {
     const proposed = this.#of.raft.changeMembers([change]);
     if (proposed.kind === 'appended') return undefined;
     if (proposed.kind === 'not-leader') return this.#notLeader;
@@ -307,12 +325,19 @@ function busy(detail: string): Failure {
   return failure('OVERLOADED', detail, { retryAfterMs: RETRY_AFTER_MS });
 }
 
+function storagesBehind({ cutPoint }: RaftStatus): Failure {
+  return failure(
+    'CONDITION_FAILED',
+    `Too few storages of the voters there would be hold everything up to entry ${cutPoint}.`,
+  );
+}
+
 /** 'later': what is in the way passes by itself. */
 function refusalOf(
   reason: ChangeRefusal,
   node: NodeId,
   { progress, lastIndex, cutPoint }: RaftStatus,
-): Failure | 'later' {
+): Failure | 'later' | 'storages-behind' {
   const match = progress.find((each) => each.node === node)?.matchIndex ?? 0;
   switch (reason) {
     case 'not-ready':
@@ -322,10 +347,7 @@ function refusalOf(
     case 'invalid':
       return failure('INVALID_ARGUMENT', 'The cluster has as many members as it can have.');
     case 'storages-behind':
-      return failure(
-        'CONDITION_FAILED',
-        `Too few storages of the voters there would be hold everything up to entry ${cutPoint}.`,
-      );
+      return reason;
     case 'log-behind':
       return failure(
         'CONDITION_FAILED',

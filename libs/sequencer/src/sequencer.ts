@@ -505,11 +505,18 @@ export class Sequencer {
       commitIndex: this.#commitIndex,
       chain,
       cutPoint,
+      flushTo: this.#waitsForStorages(cutPoint) ? cutPoint : logIndex(0),
       epoch: this.#headers.epoch,
       archiveFrom,
       members: this.#members.all,
     });
     this.#publish('control', this.#subjects.mark, FrameKind.mark, body);
+  }
+
+  /** A memtable is sealed every few minutes, and who joins or leaves cannot wait for that. */
+  #waitsForStorages(cutPoint: LogIndex): boolean {
+    if (this.#memberRequests.awaitStorages) return true;
+    return this.#storages.isBehind(this.#members.inForce.joining, cutPoint);
   }
 
   // --- the archive --------------------------------------------------------------------------------

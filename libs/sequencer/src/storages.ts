@@ -41,6 +41,11 @@ export class Storages {
     this.hearWall(node, beacon.wallMs, nowMs);
   }
 
+  /** Whether one of these storages holds less than everything up to `index` durably, as far as is known. */
+  isBehind(nodes: readonly NodeId[], index: LogIndex): boolean {
+    return nodes.some((node) => (this.#heard.get(node)?.beacon.durable ?? 0) < index);
+  }
+
   /** The wall clock of a node, as it read when it sent what has arrived now. */
   hearWall(node: NodeId, wallMs: number, nowMs: number): void {
     if (this.#isMember(node)) this.#walls.set(node, { wallMs, atMs: nowMs });

@@ -1,0 +1,82 @@
+/** The administrative routes of a running cluster, at whichever gateway answers. */
+import type { GatewayEntry } from './cluster-file.ts';
+import { CommandError } from './command-error.ts';
+
+export interface Member {
+  readonly node: string;
+  readonly role: 'voter' | 'learner';
+  readonly change: 'joining' | 'leaving' | null;
+  readonly priority: number;
+  readonly match_index: number;
+  readonly healthy: boolean;
+}
+
+export interface Members {
+  readonly term: number;
+  readonly leader: string | null;
+  readonly members: readonly Member[];
+}
+
+/** What the cluster refused. */
+export class Refused extends CommandError {
+  readonly code: string;
+
+  constructor(code: string, detail: string) {
+    super(detail);
+    this.code = code;
+  }
+}
+
+const TIMEOUT_S = 15;
+
+export class AdminClient {
+  readonly #gateways: readonly GatewayEntry[];
+
+  constructor(gateways: readonly GatewayEntry[]) {
+    this.#gateways = gateways;
+  }
+
+  list(): Promise<Members> {
+    return this.#ask('GET', 'members');
+  }
+
+  add(node: string): Promise<Members> {
+    return this.#ask('POST', 'members', { node });
+  }
+
+  remove(node: string): Promise<Members> {
+    return this.#ask('DELETE', `members/${node}`);
+  }
+
+  transfer(node: string): Promise<Members> {
+    return this.#ask('POST', 'leader', { node });
+  }
+
+  /** Throws `Refused`, or `CommandError` when no gateway answers. */
+  async #ask(method: string, path: string, body?: unknown): Promise<Members> {
+    for (const { http } of this.#gateways) {
+      const answer = await this.#askOne(`${http}/api/v1/admin/${path}?timeout=${TIMEOUT_S}s`, {
+        method,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+      if (answer !== undefined) return answer;
+    }
+    throw new CommandError('no gateway of the cluster answers');
+  }
+
+  async #askOne(url: string, init: RequestInit): Promise<Members | undefined> {
+    let response: Response;
+    try {
+      response = await fetch(url, {
+        ...init,
+        signal: AbortSignal.timeout((TIMEOUT_S + 5) * 1_000),
+      });
+    } catch {
+      return undefined;
+    }
+    const answer: unknown = await response.json();
+    if (response.ok) return answer as Members;
+    const { code, detail } = answer as { readonly code: string; readonly detail: string };
+    throw new Refused(code, `the cluster refuses (${code}): ${detail}`);
+  }
+}

@@ -1,0 +1,108 @@
+/** The steps of the member commands, against a cluster that answers as a test says. */
+import type { AdminClient, Member, Members } from './admin-client.ts';
+import { Refused } from './admin-client.ts';
+import { addMember, membersTable, removeMember, replaceMember } from './member-commands.ts';
+
+const voter = (node: string): Member => ({
+  node,
+  role: 'voter',
+  change: null,
+  priority: 0,
+  match_index: 9,
+  healthy: true,
+});
+
+/** Every member that is added is a learner for two looks. */
+class Cluster {
+  readonly done: string[] = [];
+  members: readonly Member[] = ['node-1', 'node-2', 'node-3'].map(voter);
+  refusals: Refused[] = [];
+  #looks = 0;
+
+  readonly admin = {
+    list: () => this.#list(),
+    add: (node: string) => this.#add(node),
+    remove: (node: string) => this.#remove(node),
+  } as unknown as AdminClient;
+
+  readonly commands = {
+    admin: this.admin,
+    addNode: (name: string | undefined) =>
+      this.#note(`spawn ${name ?? 'node-4'}`, name ?? 'node-4'),
+    removeNode: (name: string) => this.#note(`end ${name}`, undefined),
+    progress: () => undefined,
+  };
+
+  async #note<T>(what: string, value: T): Promise<T> {
+    this.done.push(what);
+    return value;
+  }
+
+  async #list(): Promise<Members> {
+    if (this.#looks > 0 && --this.#looks === 0) {
+      this.members = this.members.map(({ node }) => voter(node));
+    }
+    return { term: 1, leader: 'node-1', members: this.members };
+  }
+
+  async #add(node: string): Promise<Members> {
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) throw refusal;
+    this.done.push(`add ${node}`);
+    this.members = [...this.members, { ...voter(node), role: 'learner', change: 'joining' }];
+    this.#looks = 2;
+    return this.#list();
+  }
+
+  async #remove(node: string): Promise<Members> {
+    this.done.push(`remove ${node}`);
+    this.members = this.members.filter((each) => each.node !== node);
+    return this.#list();
+  }
+}
+
+let cluster: Cluster;
+beforeEach(() => {
+  cluster = new Cluster();
+});
+
+test('a node is added once its process answers, and done when it votes', async () => {
+  cluster.refusals = [new Refused('UNAVAILABLE', 'nobody answers'), new Refused('NO_LEADER', '')];
+  await addMember(cluster.commands, undefined);
+  expect(cluster.done).toEqual(['spawn node-4', 'add node-4']);
+  expect(cluster.members.at(-1)).toEqual(voter('node-4'));
+});
+
+test('what the cluster refuses for good ends the command', async () => {
+  cluster.refusals = [new Refused('INVALID_ARGUMENT', 'node-4 was removed')];
+  await expect(addMember(cluster.commands, 'node-4')).rejects.toThrow('node-4 was removed');
+});
+
+test('a member leaves before its processes end; what is no member only ends', async () => {
+  await removeMember(cluster.commands, 'node-2');
+  await removeMember(cluster.commands, 'node-7');
+  expect(cluster.done).toEqual(['remove node-2', 'end node-2', 'end node-7']);
+});
+
+test('a lost node is replaced by one that votes before it goes', async () => {
+  await replaceMember(cluster.commands, 'node-3');
+  expect(cluster.done).toEqual(['spawn node-4', 'add node-4', 'remove node-3', 'end node-3']);
+  await expect(replaceMember(cluster.commands, 'node-3')).rejects.toThrow(
+    'node-3 is no member: there are node-1, node-2, node-4',
+  );
+});
+
+test('members are a table in the order of their numbers', () => {
+  const members = [
+    voter('node-10'),
+    { ...voter('node-2'), role: 'learner', change: 'joining' } as const,
+  ];
+  expect(membersTable({ term: 1, leader: 'node-10', members })).toBe(
+    [
+      'NODE     ROLE               LEADS   PRIORITY  LOG  HEALTHY',
+      'node-2   learner (joining)  -       0         9    yes',
+      'node-10  voter              leader  0         9    yes',
+      '',
+    ].join('\n'),
+  );
+});

@@ -1,0 +1,145 @@
+/**
+ * Members that come and go while the cluster runs: the processes by its supervisor, the membership by the
+ * cluster itself. Every step can be repeated, so a command that was cut off is given again.
+ *
+ *   add       processes first, which wait to be admitted; then the member; done when it votes
+ *   remove    the member first; done when its processes have ended
+ *   replace   add, then remove: a node that lost its disk comes back under another name
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { type AdminClient, type Member, type Members, Refused } from './admin-client.ts';
+import { CommandError } from './command-error.ts';
+
+export interface MemberCommands {
+  readonly admin: AdminClient;
+  /** By the supervisor; resolves with the node's name when its processes are spawned. */
+  addNode(name: string | undefined): Promise<string>;
+  /** By the supervisor; resolves when its processes have ended. */
+  removeNode(name: string): Promise<void>;
+  /** One line for the person at the terminal. */
+  readonly progress: (line: string) => void;
+}
+
+const POLL_MS = 100;
+/** A process that was spawned answers after a second or so. */
+const ANSWER_WAIT_MS = 30_000;
+/** Without any progress of its log. */
+const STILL_MS_MAX = 120_000;
+
+export async function addMember(
+  commands: MemberCommands,
+  name: string | undefined,
+): Promise<string> {
+  const node = await commands.addNode(name);
+  commands.progress(`${node} runs; it is added to the members`);
+  await admit(commands, node);
+  await untilVoter(commands, node);
+  commands.progress(`${node} is a voter`);
+  return node;
+}
+
+export async function removeMember(commands: MemberCommands, node: string): Promise<void> {
+  const { members } = await commands.admin.list();
+  if (members.some((each) => each.node === node)) {
+    await commands.admin.remove(node);
+    commands.progress(`${node} is no member any more`);
+  }
+  await commands.removeNode(node);
+  commands.progress(`${node} has ended; its data is kept below removed/`);
+}
+
+export async function replaceMember(commands: MemberCommands, node: string): Promise<void> {
+  const { members } = await commands.admin.list();
+  if (!members.some((each) => each.node === node)) {
+    throw new CommandError(`${node} is no member: there are ${namesOf(members)}`);
+  }
+  const replacement = await addMember(commands, undefined);
+  await removeMember(commands, node);
+  commands.progress(`${replacement} stands in for ${node}`);
+}
+
+export async function transferLeadership(commands: MemberCommands, node: string): Promise<void> {
+  const { leader } = await commands.admin.transfer(node);
+  commands.progress(`${leader ?? node} leads`);
+}
+
+export function membersTable({ leader, members }: Members): string {
+  const rows = members
+    .toSorted((a, b) => a.node.localeCompare(b.node, 'en', { numeric: true }))
+    .map((each) => [
+      each.node,
+      each.change === null ? each.role : `${each.role} (${each.change})`,
+      each.node === leader ? 'leader' : '-',
+      String(each.priority),
+      String(each.match_index),
+      each.healthy ? 'yes' : 'no',
+    ]);
+  const table = [['NODE', 'ROLE', 'LEADS', 'PRIORITY', 'LOG', 'HEALTHY'], ...rows];
+  const widths = (table[0] ?? []).map((_, column) =>
+    Math.max(...table.map((cells) => cells[column]?.length ?? 0)),
+  );
+  const lines = table.map((cells) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/** Its processes may still be starting. */
+async function admit({ admin }: MemberCommands, node: string): Promise<void> {
+  const deadline = performance.now() + ANSWER_WAIT_MS;
+  for (;;) {
+    try {
+      await admin.add(node);
+      return;
+    } catch (error) {
+      if (!(error instanceof Refused) || !PASSES.has(error.code)) throw error;
+      if (performance.now() > deadline) throw error;
+      await pause(POLL_MS);
+    }
+  }
+}
+
+const PASSES: ReadonlySet<string> = new Set([
+  'UNAVAILABLE',
+  'NO_LEADER',
+  'OVERLOADED',
+  'COMMIT_UNKNOWN',
+]);
+
+async function untilVoter({ admin, progress }: MemberCommands, node: string): Promise<void> {
+  let reached = -1;
+  let movedAt = performance.now();
+  for (;;) {
+    const member = await find(admin, node);
+    if (member?.role === 'voter' && member.change === null) return;
+    if (member !== undefined && member.match_index > reached) {
+      reached = member.match_index;
+      movedAt = performance.now();
+      progress(`${node} has the log up to entry ${reached}`);
+    }
+    if (performance.now() - movedAt > STILL_MS_MAX) {
+      throw new CommandError(
+        `${node} is a learner and gets no further: see its log; it votes as soon as it has caught up`,
+      );
+    }
+    await pause(POLL_MS);
+  }
+}
+
+/** Undefined while there is no leader to tell. */
+async function find(admin: AdminClient, node: string): Promise<Member | undefined> {
+  try {
+    const { members } = await admin.list();
+    return members.find((each) => each.node === node);
+  } catch (error) {
+    if (error instanceof Refused && PASSES.has(error.code)) return undefined;
+    throw error;
+  }
+}
+
+function namesOf(members: readonly Member[]): string {
+  return members.map((each) => each.node).join(', ');
+}

@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ClusterDirectory } from './cluster-directory.ts';
+import { writeClusterFile } from './cluster-file.ts';
+import {
+  foundingMemberList,
+  nodeNumber,
+  readMemberList,
+  withMember,
+  withoutMember,
+  writeMemberList,
+} from './member-list.ts';
+
+let directory: ClusterDirectory;
+
+beforeEach(() => {
+  directory = new ClusterDirectory(mkdtempSync(join(tmpdir(), 'kvstore-members-')));
+});
+afterEach(() => rmSync(directory.dataDir, { recursive: true }));
+
+test('a number is never free again, also of a member that has left', () => {
+  const list = withoutMember(withMember(foundingMemberList(3), 4), 4);
+  expect(list).toEqual({ numbers: [1, 2, 3], highest: 4 });
+  writeMemberList(directory, list);
+  expect(readMemberList(directory)).toEqual(list);
+});
+
+test('a new directory has none, one of an earlier version has those of its processes', () => {
+  expect(readMemberList(directory)).toBeUndefined();
+  const entry = { pid: null, state: 'exited', exit: null, metrics: null, log: '' } as const;
+  writeClusterFile(directory.dataDir, {
+    supervisor_pid: 1,
+    processes: [
+      { ...entry, name: 'consensus-1', app: 'consensus', node: 'node-1' },
+      { ...entry, name: 'consensus-2', app: 'consensus', node: 'node-2' },
+      { ...entry, name: 'storage-2', app: 'storage', node: 'node-2' },
+    ],
+    gateways: [],
+    nats: [],
+  });
+  expect(readMemberList(directory)).toEqual({ numbers: [1, 2], highest: 2 });
+});
+
+test.each(['node-0', 'node-01', 'node-', 'node-x', 'node-1234567890', 'a-1', ''])(
+  '"%s" is no node',
+  (name) => {
+    expect(nodeNumber(name)).toBeUndefined();
+  },
+);
