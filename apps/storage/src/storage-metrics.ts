@@ -27,7 +27,48 @@ export function observeStorage(metrics: MetricRegistry, replica: Replica, group:
   );
   counter('entries_applied', 'Entries applied.', () => counters.entriesApplied);
   counter('batches_applied', 'Batches applied.', () => counters.batchesApplied);
-  counter('reads', 'Reads answered.', () => counters.readsServed);
+  counter('reads', 'Reads answered.', () => replica.readsServed);
   counter('pulls', 'Pulls sent to close a gap.', () => replica.pulls);
+  gauge('fenced', '1 while it serves nothing until it is rebuilt.', () =>
+    Number(replica.fenced !== undefined),
+  );
+  counter(
+    'fences',
+    'Times that it found its data damaged or not the leader’s.',
+    () => replica.counters.fences,
+  );
+  gauge(
+    'snapshots_held',
+    'Snapshots that others read here.',
+    () => replica.storeStatistics.snapshots,
+  );
+  const { sent } = replica;
+  counter('snapshot_bytes_sent', 'Bytes of snapshots sent to other storages.', () => sent.bytes);
+  counter(
+    'snapshot_bytes_received',
+    'Bytes of snapshots received from other storages.',
+    () => replica.received.bytes,
+  );
+  counter(
+    'snapshot_waits',
+    'Times that no storage had the snapshot that is needed.',
+    () => replica.received.waits,
+  );
+  for (const how of ['opened', 'refused', 'closed', 'expired'] as const) {
+    metrics.observedCounter(
+      'kvstore_storage_snapshots_sent_total',
+      'Requests for a snapshot, and transfers, by what became of them.',
+      () => sent[how],
+      { ...labels, outcome: how },
+    );
+  }
+  for (const outcome of replica.received.outcomes.keys()) {
+    metrics.observedCounter(
+      'kvstore_storage_snapshots_received_total',
+      'Attempts to get a snapshot, by how they ended.',
+      () => replica.received.outcomes.get(outcome) ?? 0,
+      { ...labels, outcome },
+    );
+  }
   counter('archive_reads', 'Reads of the archived log to close a gap.', () => replica.archiveReads);
 }

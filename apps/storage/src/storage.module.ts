@@ -6,7 +6,12 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { clusterTagOf } from '@kvstore/contract';
 import { ManifestError, SegmentError } from '@kvstore/lsm';
 import { type Config, type KvLogger, type NodeContext, Self, StartError } from '@kvstore/nest-kit';
-import { type EntryArchive, Replica, type ReplicaNotice } from '@kvstore/replica';
+import {
+  type EntryArchive,
+  Replica,
+  type ReplicaNotice,
+  type ReplicaStore,
+} from '@kvstore/replica';
 import { openLsmStore } from '@kvstore/sqlite';
 import { filterPrefixLength } from '@kvstore/state-machine';
 import { StorageController } from './storage.controller.ts';
@@ -48,7 +53,12 @@ async function openReplica(
   { archive, ...config }: StorageOptions,
   log: KvLogger,
 ): Promise<Replica> {
-  const { disk, dataPath, cluster, group, timers, clock, onFatal, node, nodes } = context;
+  const { disk, dataPath, cluster, group, timers, clock, node, nodes } = context;
+  let replica: Replica | undefined;
+  const onStoreFailure = (error: Error): void => {
+    if (replica === undefined) context.onFatal(error);
+    else replica.failed(error);
+  };
   try {
     const store = await openLsmStore({
       disk,
@@ -57,20 +67,23 @@ async function openReplica(
       label: `${cluster}/${group}/${node}`,
       timers,
       clock,
-      setsAside: false,
+      // Alone, there is nobody to rebuild it from.
+      setsAside: nodes.length > 1,
       filterPrefixLength,
       config,
-      onFatal,
+      onFatal: onStoreFailure,
     });
-    const others = nodes.filter((other) => other !== node);
-    return new Replica({
-      ...context,
-      clusterTag: clusterTagFrom(context),
-      consensusNodes: [node, ...others],
-      store,
-      onNotice: (notice) => hear(context, log, notice),
-      ...(archive && { archive }),
-    });
+    const open = (): Replica =>
+      new Replica({
+        ...context,
+        clusterTag: clusterTagFrom(context),
+        consensusNodes: [node, ...nodes.filter((other) => other !== node)],
+        store,
+        onNotice: (notice) => hear(context, log, notice),
+        ...(archive && { archive }),
+      });
+    replica = await openOnSoundStore(open, store, nodes.length > 1);
+    return replica;
   } catch (error) {
     if (!(error instanceof ManifestError || error instanceof SegmentError)) throw error;
     throw new StartError(
@@ -79,6 +92,21 @@ async function openReplica(
       'Restore the file from a copy, or move the data directory away and let the member start empty.',
       error,
     );
+  }
+}
+
+/** A replica reads its state when it is made: what is damaged there is found then, not at open. */
+async function openOnSoundStore(
+  open: () => Replica,
+  store: ReplicaStore,
+  setsAside: boolean,
+): Promise<Replica> {
+  try {
+    return open();
+  } catch (error) {
+    if (!setsAside || !(error instanceof Error) || !store.isDamage(error)) throw error;
+    await store.setAside(error);
+    return open();
   }
 }
 
@@ -103,5 +131,14 @@ function hear(
         `the data of ${node} is of another cluster than the one that ${notice.leader} leads: it serves nothing`,
         { remedy: 'give the member its own data directory back, or move the directory away' },
       );
+      return;
+    case 'fenced':
+      log.event('error', `the data of ${node} is damaged or not the leader's: it is rebuilt`, {
+        why: notice.reason,
+        kept: 'what was stored here is beside it, in a directory with "aside" and the time in its name',
+      });
+      return;
+    case 'rebuilt':
+      log.event('info', `the data of ${node} is rebuilt: it serves again`, { index: notice.index });
   }
 }

@@ -50,14 +50,19 @@ export class LsmStore {
   static async open(options: LsmStoreOptions): Promise<LsmStore> {
     const fatal = { current: options.onFatal };
     const onFatal = (error: Error): void => fatal.current(error);
-    const { open, engine, damage } = await openSound(options, onFatal);
+    const { open, engine, damage } = await openSound(options, onFatal).catch(
+      async (error: unknown) => {
+        await options.files.close();
+        throw error;
+      },
+    );
     const store = new LsmStore(options, open, engine);
     store.#damage = damage;
     fatal.current = (error) => store.#failed(engine, error);
     return store;
   }
 
-  /** What was found at open, and set aside: the store began empty. */
+  /** Why it was set aside, if it was: what was found when it was opened, or what `setAside` was told. */
   get damage(): Error | undefined {
     return this.#damage;
   }
@@ -125,13 +130,24 @@ export class LsmStore {
     }
   }
 
-  flush(): Promise<void> {
-    return this.#engine.flush();
+  /** Resolves as well when the store has been replaced meanwhile: what is there then is durable. */
+  async flush(): Promise<void> {
+    const engine = this.#engine;
+    try {
+      await engine.flush();
+    } catch (error) {
+      if (engine === this.#engine && this.#replacing === undefined) throw error;
+      await this.#replacing?.catch(() => undefined);
+    }
   }
 
   async close(): Promise<void> {
     await this.#replacing?.catch(() => undefined);
-    await this.#engine.close();
+    try {
+      await this.#engine.close();
+    } finally {
+      await this.#options.files.close();
+    }
   }
 
   /** What is durable now, to be read by another storage until it is released. */
@@ -160,7 +176,8 @@ export class LsmStore {
   }
 
   /** Becomes empty; what it held is kept for people to look at. */
-  setAside(): Promise<void> {
+  setAside(why: Error): Promise<void> {
+    this.#damage = why;
     return this.#replace(async () => {
       const { files } = this.#options;
       await closeFiles(this.#open);

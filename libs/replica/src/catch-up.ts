@@ -3,59 +3,56 @@
  *
  * Live entries may be lost. When the target is above what is applied and nothing was applied for
  * `PATIENCE_MS`, entries are pulled: from the consensus of the own node, then from the others in
- * turn, then from the archived log, with a pause after a full round without success.
+ * turn, then from the archived log, with a pause after a full round without success. When two rounds
+ * end so, and consensus says that its log begins above what is needed, a snapshot is asked for.
  */
-import {
-  type Bus,
-  BusError,
-  ConsensusOperation,
-  decodePullReply,
-  encodePull,
-  type FrameCodec,
-  FrameKind,
-  Limits,
-  type LogEntry,
-  type Subjects,
-} from '@kvstore/contract';
-import { logIndex, type LogIndex, type NodeId, term, type Timers } from '@kvstore/std';
+import { Limits, type LogEntry } from '@kvstore/contract';
+import { logIndex, type LogIndex, type Timers } from '@kvstore/std';
+import type { ConsensusPulls } from './consensus-pulls.ts';
 import type { EntryArchive } from './entry-archive.ts';
 
 export interface CatchUpOptions {
-  /** To begin with, the own node first; marks tell who they are from then on. */
-  readonly nodes: readonly NodeId[];
+  readonly pulls: ConsensusPulls;
   readonly archive: EntryArchive | undefined;
-  readonly bus: Bus;
-  readonly frames: FrameCodec;
-  readonly subjects: Subjects;
   readonly timers: Timers;
   readonly applied: () => LogIndex;
+  /** Nothing is pulled while this is true. */
+  readonly paused: () => boolean;
   /** Applies pulled entries in order; resolves when there is room for more. */
   readonly offer: (entries: readonly LogEntry[]) => Promise<void>;
+  /**
+   * The log was cut: it begins at `firstIndex`, above what is needed. Resolves when a snapshot has been
+   * installed, or could not be had for now.
+   */
+  readonly overtaken: (firstIndex: LogIndex) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
 }
 
 const PATIENCE_MS = 5;
-/** A lost pull costs this much; a slow disk answers a repeated one all the same. */
-const PULL_TIMEOUT_MS = 200;
 const PAUSE_MS = 50;
+/** Rounds without success after which a log that was cut is believed to be. */
+const CUT_ROUNDS = 2;
 
 export class CatchUp {
   readonly #options: CatchUpOptions;
-  /** The own node first. */
-  #nodes: readonly NodeId[];
   #target: LogIndex = logIndex(0);
   #armedAt: LogIndex | undefined;
   #pulling = false;
   #source = 0;
   #stopped = false;
+  /** Rounds in a row that found the log cut. */
+  #cutRounds = 0;
   /** Of the archived log, from the newest mark; 0: none. */
   #epoch = 0;
-  pulls = 0;
   archiveReads = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
-    this.#nodes = options.nodes;
+  }
+
+  /** The highest index that is known to be committed. */
+  get target(): LogIndex {
+    return this.#target;
   }
 
   /** Committed at least up to `index`: the replica has to get there. */
@@ -72,12 +69,6 @@ export class CatchUp {
     if (epoch > this.#epoch) this.#epoch = epoch;
   }
 
-  /** What a mark says: whose consensus can be asked. */
-  heardMembers(members: readonly NodeId[]): void {
-    const own = this.#options.nodes.slice(0, 1);
-    this.#nodes = [...own, ...members.filter((node) => !own.includes(node))];
-  }
-
   stop(): void {
     this.#stopped = true;
   }
@@ -92,8 +83,8 @@ export class CatchUp {
     this.#armedAt = undefined;
     const applied = this.#options.applied();
     if (this.#stopped || applied >= this.#target) return;
-    if (applied !== armedAt) {
-      this.#arm(PATIENCE_MS);
+    if (applied !== armedAt || this.#options.paused()) {
+      this.#arm(applied !== armedAt ? PATIENCE_MS : PAUSE_MS);
       return;
     }
     this.#pulling = true;
@@ -110,48 +101,51 @@ export class CatchUp {
   /** Pulls until the target is reached or no source has more. */
   async #pullAll(): Promise<void> {
     let fruitless = 0;
-    while (!this.#stopped && this.#options.applied() < this.#target) {
+    let cutAt: LogIndex | undefined;
+    while (!this.#stopped && !this.#options.paused() && this.#options.applied() < this.#target) {
       const before = this.#options.applied();
-      await this.#pullOnce(logIndex(before + 1));
-      if (this.#options.applied() > before) {
+      const firstIndex = await this.#pullOnce(logIndex(before + 1));
+      if (this.#options.applied() !== before) {
         fruitless = 0;
+        cutAt = undefined;
+        this.#cutRounds = 0;
         continue;
       }
+      const isCut = firstIndex !== undefined && firstIndex > before + 1;
+      if (isCut && (cutAt === undefined || firstIndex < cutAt)) cutAt = firstIndex;
       this.#source = (this.#source + 1) % this.#sources;
       fruitless += 1;
-      if (fruitless >= this.#sources) return;
+      if (fruitless >= this.#sources) return this.#endRound(cutAt);
     }
+  }
+
+  /** Why not at once: who could serve the entry may just have started, and learn what is committed. */
+  async #endRound(cutAt: LogIndex | undefined): Promise<void> {
+    this.#cutRounds = cutAt === undefined ? 0 : this.#cutRounds + 1;
+    if (cutAt === undefined || this.#cutRounds < CUT_ROUNDS) return;
+    this.#cutRounds = 0;
+    await this.#options.overtaken(cutAt);
   }
 
   /** The consensus nodes, and behind them the archive. */
   get #sources(): number {
-    const { archive } = this.#options;
-    return this.#nodes.length + (archive === undefined || this.#epoch === 0 ? 0 : 1);
+    const { pulls, archive } = this.#options;
+    return pulls.nodes.length + (archive === undefined || this.#epoch === 0 ? 0 : 1);
   }
 
-  async #pullOnce(from: LogIndex): Promise<void> {
-    const { archive, offer } = this.#options;
-    const node = this.#nodes[this.#source];
+  /** Returns the first entry that the log of whoever was asked still holds, if it says so. */
+  async #pullOnce(from: LogIndex): Promise<LogIndex | undefined> {
+    const { pulls, archive, offer } = this.#options;
+    const node = pulls.nodes[this.#source];
     if (node !== undefined) {
-      this.pulls += 1;
-      await offer(await this.#pullFrom(node, from));
-    } else if (archive !== undefined) {
+      const reply = await pulls.pull(node, from, Limits.entryBytesMax);
+      if (reply !== undefined) await offer(reply.entries);
+      return reply?.firstIndex;
+    }
+    if (archive !== undefined) {
       this.archiveReads += 1;
       await offer(await archive.read(this.#epoch, from, Limits.entryBytesMax));
     }
-  }
-
-  async #pullFrom(node: NodeId, from: LogIndex): Promise<readonly LogEntry[]> {
-    const { bus, frames, subjects } = this.#options;
-    const body = encodePull({ from, maxBytes: Limits.entryBytesMax });
-    const subject = subjects.consensus(node, ConsensusOperation.pull);
-    try {
-      const frame = frames.seal(FrameKind.pull, term(0), body);
-      const answer = await bus.request(subject, frame, PULL_TIMEOUT_MS);
-      return frames.receive(answer, FrameKind.pullReply, decodePullReply)?.body.entries ?? [];
-    } catch (error) {
-      if (error instanceof BusError) return [];
-      throw error;
-    }
+    return undefined;
   }
 }

@@ -64,7 +64,7 @@ export interface ReplicaStore extends OrderedStore {
   whenWritable(): Promise<void>;
   /** Seals and flushes everything that has been ended; resolves when `durable` equals `applied`. */
   flush(): Promise<void>;
-  /** What was found when it was opened, and set aside: the store began empty. */
+  /** Why it was set aside, if it was: what was found when it was opened, or what `setAside` was told. */
   readonly damage: Error | undefined;
   /** Whether a failure of any call says that what is stored is damaged: only a rebuild helps. */
   isDamage(error: unknown): boolean;
@@ -78,7 +78,7 @@ export interface ReplicaStore extends OrderedStore {
    * Becomes empty, at the start of the log; what it held is kept aside for people to look at. Nothing
    * may read or write the store meanwhile.
    */
-  setAside(): Promise<void>;
+  setAside(why: Error): Promise<void>;
   /** Flushes and closes. */
   close(): Promise<void>;
 }

@@ -8,47 +8,40 @@
  * Invariants
  *   1. entries are applied in log order, each once: lower is dropped, ahead of a gap is held
  *   2. a read is answered from one state between two entries, at or above what it waits for
- *   3. a replica whose chain differs from a mark at the same index stops serving
+ *   3. a replica whose chain differs from the leader's, or whose store is damaged, serves nothing until
+ *      it is rebuilt from the others; alone, it stops
  *   4. what it keeps belongs to one founded cluster: it takes nothing before it knows which one, and
  *      under the marks of another it serves nothing
  */
 import {
-  AnswerKind,
+  type BatchOutcomeBytes,
   type BusMessage,
   type BusSubscription,
+  decodeBeacon,
   decodeLive,
   decodeMark,
-  decodeOutcomesQuery,
-  decodeRead,
   encodeBeacon,
   encodeOutcomesFrame,
-  encodeReadReply,
   FrameCodec,
   FrameKind,
   FrameRefusal,
   type Lanes,
-  Limits,
   type Live,
   type LogEntry,
+  type Mark,
   type OutcomeRoute,
-  type BatchOutcomeBytes,
-  type OutcomesQuery,
   OutcomeStatus,
-  type ReadAnswer,
-  type ReadBatch,
-  type ReadOperation,
-  ReadStatus,
   SenderRole,
   StorageOperation,
   type StorageStatus,
   Subjects,
 } from '@kvstore/contract';
 import {
-  ByteWriter,
   type Clock,
+  isNodeId,
+  logIndex,
   type LogIndex,
   type NodeId,
-  revision,
   term,
   type Timer,
   type Timers,
@@ -56,10 +49,16 @@ import {
 import { StateMachine } from '@kvstore/state-machine';
 import { type Applied, Applier, DivergedError } from './applier.ts';
 import { CatchUp } from './catch-up.ts';
+import { ConsensusPulls } from './consensus-pulls.ts';
 import type { EntryArchive } from './entry-archive.ts';
 import { EntryBuffer } from './entry-buffer.ts';
-import type { ReplicaStore } from './replica-store.ts';
-import { Waiters } from './waiters.ts';
+import { ReadServer } from './read-server.ts';
+import { Rebuild } from './rebuild.ts';
+import type { ReplicaStore, ReplicaStoreStatistics } from './replica-store.ts';
+import { SnapshotReceiver } from './snapshot-receiver.ts';
+import { SnapshotSender } from './snapshot-sender.ts';
+import { StoragePeers } from './storage-peers.ts';
+import { type Awaited, Waiters } from './waiters.ts';
 
 export interface ReplicaOptions {
   readonly node: NodeId;
@@ -86,65 +85,109 @@ export type ReplicaNotice =
   /** The first mark told which cluster this storage belongs to; to be remembered for ever. */
   | { readonly kind: 'cluster-learned'; readonly clusterTag: number }
   /** The data here is of a cluster that was founded apart from the one that `leader` leads. */
-  | { readonly kind: 'foreign-data'; readonly leader: string };
+  | { readonly kind: 'foreign-data'; readonly leader: string }
+  /** What was stored here is damaged or not the leader's: it serves nothing until it is rebuilt. */
+  | { readonly kind: 'fenced'; readonly reason: string }
+  /** It serves again. */
+  | { readonly kind: 'rebuilt'; readonly index: LogIndex };
 
 /** Also when nothing changes: a silent storage counts as gone. */
 const BEACON_PERIOD_MS = 250;
 /** A beacon with nothing new to tell goes out with every third period only. */
 const SAME_BEACONS_SKIPPED_MAX = 2;
-const OUTCOME_WAIT_MS = 1_000;
-const NOTHING = new Uint8Array(0);
+/** Between two fences: what damages everything that is stored here will not stop at once. */
+const FENCE_PAUSE_MS = 10_000;
 
 export interface ReplicaCounters {
   entriesApplied: number;
   batchesApplied: number;
-  readsServed: number;
+  /** Times that it fenced itself. */
+  fences: number;
 }
 
 export class Replica {
-  readonly counters: ReplicaCounters = { entriesApplied: 0, batchesApplied: 0, readsServed: 0 };
+  readonly counters: ReplicaCounters = { entriesApplied: 0, batchesApplied: 0, fences: 0 };
   readonly #options: ReplicaOptions;
   readonly #frames: FrameCodec;
   readonly #subjects: Subjects;
-  readonly #stateMachine: StateMachine;
-  readonly #applier: Applier;
+  #stateMachine: StateMachine;
+  #applier: Applier;
   readonly #waiters: Waiters;
   readonly #ahead = new EntryBuffer();
+  readonly #pulls: ConsensusPulls;
   readonly #catchUp: CatchUp;
+  readonly #reads: ReadServer;
+  readonly #peers: StoragePeers;
+  readonly #sender: SnapshotSender;
+  readonly #receiver: SnapshotReceiver;
+  readonly #rebuild: Rebuild;
   readonly #subscriptions: BusSubscription[] = [];
   /** What the last periodic beacon said. */
   #told = '';
   #sameBeaconsSkipped = 0;
   #beaconTimer: Timer | undefined;
   #clusterTag: number | undefined;
+  #mark: Mark | undefined;
   #foreign = false;
   #resuming = false;
   #flushing = false;
   #stopped = false;
+  /** Why it serves nothing until it is rebuilt. */
+  #fenced: string | undefined;
+  #fencedAtMs: number | undefined;
+  /** While its store is being set aside and a snapshot is asked for, before the log is. */
+  #fencing = false;
+  #fenceAgain = false;
+  /** The store is in nobody's hands but those that replace it. */
+  #replacing = false;
+  /** From which entry on the log is needed for the snapshot that is being received, or was. */
+  #needs: LogIndex | undefined;
+  /** There may be files of a transfer that came to nothing, or of one of an earlier process. */
+  #hasRests = true;
 
   constructor(options: ReplicaOptions) {
+    const { lanes, store, clock, timers, incarnation } = options;
     this.#options = options;
     this.#clusterTag = options.clusterTag;
     this.#frames = new FrameCodec({
       cluster: options.cluster,
       group: options.group,
       secret: options.secret,
-      sender: { role: SenderRole.storage, name: options.node, incarnation: options.incarnation },
+      sender: { role: SenderRole.storage, name: options.node, incarnation },
     });
     this.#subjects = new Subjects(options.cluster, options.group);
-    this.#stateMachine = new StateMachine(options.store);
-    this.#applier = new Applier(options.store, this.#stateMachine);
-    this.#waiters = new Waiters(options.clock, options.timers);
-    this.#catchUp = new CatchUp({
-      nodes: options.consensusNodes,
-      archive: options.archive,
-      bus: options.lanes.data,
+    this.#stateMachine = new StateMachine(store);
+    this.#applier = new Applier(store, this.#stateMachine);
+    this.#waiters = new Waiters(clock, timers);
+    const wire = { bus: lanes.data, frames: this.#frames, subjects: this.#subjects };
+    this.#pulls = new ConsensusPulls({ ...wire, nodes: options.consensusNodes });
+    this.#catchUp = this.#createCatchUp();
+    this.#reads = this.#createReadServer();
+    this.#peers = new StoragePeers(options.node);
+    this.#sender = new SnapshotSender({
+      store,
       frames: this.#frames,
-      subjects: this.#subjects,
-      timers: options.timers,
-      applied: () => this.#options.store.applied.index,
-      offer: (entries) => this.#offerPulled(entries),
-      onFatal: options.onFatal,
+      incarnation,
+      clock,
+      timers,
+      serves: (clusterTag) => this.#serves && clusterTag === this.#clusterTag,
+      onFailure: (error) => this.failed(error),
+    });
+    this.#receiver = new SnapshotReceiver({
+      ...wire,
+      store,
+      pulls: this.#pulls,
+      marked: () => this.#mark,
+      needs: (from) => this.#need(from),
+      replace: (step) => this.#replace(step),
+    });
+    this.#rebuild = new Rebuild({
+      peers: this.#peers,
+      receiver: this.#receiver,
+      clock,
+      timers,
+      clusterTag: () => this.#clusterTag,
+      applied: () => store.applied.index,
     });
   }
 
@@ -153,26 +196,52 @@ export class Replica {
   }
 
   get pulls(): number {
-    return this.#catchUp.pulls;
+    return this.#pulls.sent;
   }
 
   get archiveReads(): number {
     return this.#catchUp.archiveReads;
   }
 
+  get storeStatistics(): ReplicaStoreStatistics {
+    return this.#options.store.statistics;
+  }
+
+  get readsServed(): number {
+    return this.#reads.reads;
+  }
+
+  /** Why it serves nothing until it is rebuilt; undefined while it does. */
+  get fenced(): string | undefined {
+    return this.#fenced;
+  }
+
+  /** Snapshots that others read from this storage. */
+  get sent(): SnapshotSender['counters'] {
+    return this.#sender.counters;
+  }
+
+  /** Snapshots that this storage asked others for. */
+  get received(): Pick<Rebuild, 'outcomes' | 'waits'> & { readonly bytes: number } {
+    const { outcomes, waits } = this.#rebuild;
+    return { outcomes, waits, bytes: this.#receiver.bytes };
+  }
+
   start(): void {
-    const { lanes, node, timers } = this.#options;
+    const { lanes, node, timers, store } = this.#options;
     const { data, control } = lanes;
+    const own = (operation: StorageOperation): string => this.#subjects.storage(node, operation);
     this.#subscriptions.push(
       data.subscribe(this.#subjects.live, (m) => this.#onLive(m)),
       control.subscribe(this.#subjects.mark, (m) => this.#onMark(m)),
-      data.subscribe(this.#subjects.storage(node, StorageOperation.read), (m) => this.#onRead(m)),
-      data.subscribe(this.#subjects.storage(node, StorageOperation.outcomes), (m) =>
-        this.#onQuery(m),
-      ),
+      control.subscribe(this.#subjects.beacon, (m) => this.#onBeacon(m)),
+      data.subscribe(own(StorageOperation.read), (m) => this.#reads.onRead(m)),
+      data.subscribe(own(StorageOperation.outcomes), (m) => this.#reads.onQuery(m)),
+      data.subscribe(own(StorageOperation.snapshot), (m) => this.#sender.onRequest(m)),
     );
     this.#beaconTimer = timers.every(BEACON_PERIOD_MS, () => this.#publishNews());
-    this.#publishBeacon();
+    if (store.damage === undefined) this.#publishBeacon();
+    else this.#fence(store.damage);
   }
 
   /** Stops serving, flushes what was applied and closes the store. */
@@ -180,9 +249,22 @@ export class Replica {
     this.#stopped = true;
     this.#beaconTimer?.cancel();
     this.#catchUp.stop();
+    this.#rebuild.stop();
+    this.#sender.close();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#waiters.close();
     await this.#options.store.close();
+  }
+
+  /**
+   * Something failed that this replica cannot go on with: its store, or its agreement with the log. When
+   * it can be rebuilt from others it fences itself; else the process stops.
+   */
+  failed(error: unknown): void {
+    const { store } = this.#options;
+    const isDamaged = store.isDamage(error) || error instanceof DivergedError;
+    if (isDamaged && this.#pulls.nodes.length > 1) this.#fence(error as Error);
+    else this.#fail(error);
   }
 
   status(): StorageStatus {
@@ -206,8 +288,23 @@ export class Replica {
 
   // --- applying ---------------------------------------------------------------------------------
 
+  #createCatchUp(): CatchUp {
+    return new CatchUp({
+      pulls: this.#pulls,
+      archive: this.#options.archive,
+      timers: this.#options.timers,
+      applied: () => this.#options.store.applied.index,
+      paused: () => !this.#takes || this.#fencing,
+      offer: (entries) => this.#offerPulled(entries),
+      overtaken: async (firstIndex) => {
+        await this.#rebuild.attempt(logIndex(firstIndex - 1));
+      },
+      onFatal: (error) => this.failed(error),
+    });
+  }
+
   #onLive(message: BusMessage): void {
-    if (!this.#serves) return;
+    if (!this.#takes) return;
     const live = this.#frames.receive(message.payload, FrameKind.live, decodeLive)?.body;
     if (live === undefined) return;
     const { applied } = this.#options.store;
@@ -228,31 +325,47 @@ export class Replica {
     const mark = received.body;
     if (!this.#isOurs(mark.clusterTag, received.frame.sender.name)) return;
     const { applied } = this.#options.store;
-    if (mark.commitIndex === applied.index && mark.chain !== applied.chain) {
-      this.#fail(new DivergedError(`the chain at ${applied.index} is not the leader's: rebuild`));
+    this.#mark = mark;
+    this.#catchUp.heardEpoch(mark.epoch);
+    this.#pulls.heardMembers(mark.members);
+    const differs = mark.commitIndex === applied.index && mark.chain !== applied.chain;
+    if (differs && this.#takes) {
+      this.failed(new DivergedError(`the chain at ${applied.index} is not the leader's: rebuild`));
       return;
     }
-    this.#catchUp.heardEpoch(mark.epoch);
-    this.#catchUp.heardMembers(mark.members);
     this.#flushTo(mark.flushTo);
     this.#catchUp.need(mark.commitIndex);
+    this.#whenCaughtUp();
+  }
+
+  #onBeacon(message: BusMessage): void {
+    const received = this.#frames.receive(message.payload, FrameKind.beacon, decodeBeacon);
+    const node = received?.frame.sender.name;
+    if (received === undefined || node === undefined || !isNodeId(node)) return;
+    this.#peers.hear(node, received.body, this.#options.clock.monotonicMs());
+  }
+
+  /** What this storage keeps grows only under the marks of its own cluster. */
+  get #takes(): boolean {
+    const isOurs = !this.#foreign && this.#clusterTag !== undefined;
+    return isOurs && !this.#stopped && !this.#replacing;
   }
 
   /** A change of members waits for what is durable here. */
   #flushTo(index: LogIndex): void {
     const { applied, durable } = this.#options.store;
-    if (this.#flushing || index <= durable.index || applied.index < index) return;
+    if (!this.#serves || this.#flushing) return;
+    if (index <= durable.index || applied.index < index) return;
     this.#flushing = true;
     this.#options.store
       .flush()
       .then(() => this.#publishBeacon())
-      .catch((error: unknown) => this.#fail(error))
+      .catch((error: unknown) => this.failed(error))
       .finally(() => (this.#flushing = false));
   }
 
-  /** What this storage keeps is served only under the marks of its own cluster. */
   get #serves(): boolean {
-    return !this.#stopped && !this.#foreign && this.#clusterTag !== undefined;
+    return this.#takes && this.#fenced === undefined;
   }
 
   /** Beacons go out on the other lane, also when nobody can ask this storage anything. */
@@ -280,7 +393,7 @@ export class Replica {
     for (const entry of entries) {
       if (this.#options.store.stalled) await this.#options.store.whenWritable();
       // Why after the wait: entries held meanwhile may have been applied when it ended.
-      if (this.#stopped) return;
+      if (!this.#takes) return;
       if (entry.index !== this.#options.store.applied.index + 1) continue;
       this.#apply({ entry, routes: [] });
     }
@@ -290,7 +403,7 @@ export class Replica {
   /** Applies what was held ahead of a gap that is closed now, as long as the store takes it. */
   #applyHeld(): void {
     const { store } = this.#options;
-    while (!this.#stopped && !store.stalled) {
+    while (this.#takes && !store.stalled) {
       const next = this.#ahead.takeAfter(store.applied.index);
       if (next === undefined) return;
       this.#apply(next);
@@ -303,7 +416,7 @@ export class Replica {
         this.#resuming = false;
         this.#applyHeld();
       })
-      .catch((error: unknown) => this.#fail(error));
+      .catch((error: unknown) => this.failed(error));
   }
 
   #apply(live: Live): void {
@@ -311,16 +424,17 @@ export class Replica {
     try {
       applied = this.#applier.apply(live.entry);
     } catch (error) {
-      this.#fail(error);
+      this.failed(error);
       return;
     }
     this.counters.entriesApplied += 1;
     this.counters.batchesApplied += applied.batches.length;
     if (live.routes.length > 0) this.#sendOutcomes(live.routes, applied);
     this.#waiters.reached(this.#reached());
+    this.#whenCaughtUp();
   }
 
-  #reached(): { readonly index: LogIndex; readonly revision: ReturnType<typeof revision> } {
+  #reached(): Awaited {
     return { index: this.#options.store.applied.index, revision: this.#stateMachine.revision };
   }
 
@@ -347,113 +461,127 @@ export class Replica {
     }
   }
 
+  // --- rebuilding -------------------------------------------------------------------------------
+
+  #fence(why: Error): void {
+    if (this.#stopped) return;
+    this.counters.fences += 1;
+    this.#fenced = why.message;
+    this.#options.onNotice?.({ kind: 'fenced', reason: why.message });
+    this.#waiters.close();
+    this.#sender.close();
+    this.#rebuild.giveUp();
+    this.#publishBeacon();
+    if (this.#fencing) {
+      this.#fenceAgain = true;
+      return;
+    }
+    this.#fencing = true;
+    this.#beginAnew(why)
+      .catch((failure: unknown) => this.#fail(failure))
+      .finally(() => {
+        this.#fencing = false;
+        this.#catchUp.need(this.#catchUp.target);
+        this.#whenCaughtUp();
+      });
+  }
+
+  /** Sets the store aside and asks the others for a snapshot, each once; then the log has its turn. */
+  async #beginAnew(why: Error): Promise<void> {
+    const { store } = this.#options;
+    // What was damaged when it was opened is aside already.
+    let isAside = store.damage === why;
+    do {
+      this.#fenceAgain = false;
+      await this.#fencePause();
+      await this.#rebuild.idle();
+      if (this.#stopped) return;
+      if (!isAside) await this.#replace(() => store.setAside(why));
+      isAside = false;
+      await this.#rebuild.attempt(logIndex(0)).catch((failure: unknown) => this.failed(failure));
+    } while (this.#fenceAgain);
+  }
+
+  async #fencePause(): Promise<void> {
+    const { clock, timers } = this.#options;
+    const before = this.#fencedAtMs;
+    this.#fencedAtMs = clock.monotonicMs();
+    if (before === undefined || this.#fencedAtMs - before > FENCE_PAUSE_MS) return;
+    await new Promise<void>((resolve) => void timers.after(FENCE_PAUSE_MS, resolve));
+  }
+
+  /** Everything in memory that came from the store is made anew. */
+  async #replace(step: () => Promise<void>): Promise<void> {
+    const { store } = this.#options;
+    this.#replacing = true;
+    this.#waiters.close();
+    this.#sender.close();
+    this.#publishBeacon();
+    try {
+      await step();
+    } finally {
+      // Also when it failed: the store holds what it held, as far as that was durable, or nothing.
+      this.#stateMachine = new StateMachine(store);
+      this.#applier = new Applier(store, this.#stateMachine);
+      this.#replacing = false;
+    }
+    if (store.applied.index > 0) this.#unfence();
+    this.#publishBeacon();
+    this.#applyHeld();
+  }
+
+  #need(from: LogIndex | undefined): void {
+    this.#needs = from;
+    if (from !== undefined) this.#hasRests = true;
+    this.#publishBeacon();
+  }
+
+  /** Called when it may have reached what it knows to be committed. */
+  #whenCaughtUp(): void {
+    const { store } = this.#options;
+    const isThere = this.#mark !== undefined && store.applied.index >= this.#mark.commitIndex;
+    if (!isThere || !this.#takes || this.#fencing || this.#rebuild.isRunning) return;
+    this.#unfence();
+    this.#needs = undefined;
+    if (!this.#hasRests) return;
+    this.#hasRests = false;
+    store.dropIncoming().catch((error: unknown) => this.failed(error));
+  }
+
+  #unfence(): void {
+    if (this.#fenced === undefined || this.#fenceAgain) return;
+    this.#fenced = undefined;
+    this.#options.onNotice?.({ kind: 'rebuilt', index: this.#options.store.applied.index });
+    this.#publishBeacon();
+  }
+
   // --- serving ----------------------------------------------------------------------------------
 
-  #onRead(message: BusMessage): void {
-    const batch = this.#frames.receive(message.payload, FrameKind.read, decodeRead)?.body;
-    if (batch === undefined) return;
-    if (!this.#serves) {
-      this.#refuseRead(message, ReadStatus.behind);
-      return;
-    }
-    const awaited = { index: batch.minIndex, revision: batch.minRevision };
-    const now = this.#reached();
-    if (awaited.index <= now.index && awaited.revision <= now.revision) {
-      this.#answerRead(message, batch);
-      return;
-    }
-    const waiting = this.#waiters.add(awaited, batch.waitMs, (reached) => {
-      if (reached) this.#answerRead(message, batch);
-      else this.#refuseRead(message, ReadStatus.behind);
+  #createReadServer(): ReadServer {
+    const replica = {
+      serves: (): boolean => this.#serves,
+      stateMachine: (): StateMachine => this.#stateMachine,
+      reached: (): Awaited => this.#reached(),
+    };
+    return new ReadServer(this.#frames, this.#waiters, {
+      get serves() {
+        return replica.serves();
+      },
+      get stateMachine() {
+        return replica.stateMachine();
+      },
+      get reached() {
+        return replica.reached();
+      },
+      need: (index) => this.#catchUp.need(index),
+      failed: (error) => this.failed(error),
     });
-    if (waiting) this.#catchUp.need(batch.minIndex);
-    else this.#refuseRead(message, ReadStatus.overloaded);
-  }
-
-  #answerRead(message: BusMessage, batch: ReadBatch): void {
-    const answers: ReadAnswer[] = [];
-    let bytes = 0;
-    for (const read of batch.reads) {
-      const answer = this.#read(read);
-      bytes += answer.bytes.length + 8;
-      if (answers.length > 0 && bytes > Limits.entryBytesMax) break;
-      answers.push(answer);
-    }
-    this.counters.readsServed += answers.length;
-    const reply = { status: ReadStatus.served, revision: this.#stateMachine.revision, answers };
-    message.respond(this.#frames.seal(FrameKind.readReply, term(0), encodeReadReply(reply)));
-  }
-
-  #read(read: ReadOperation): ReadAnswer {
-    const found = this.#stateMachine.get(read.namespace, read.key, read.atRevision);
-    switch (found.kind) {
-      case 'found':
-        return { kind: AnswerKind.found, bytes: found.record };
-      case 'not-found':
-        return { kind: AnswerKind.notFound, bytes: NOTHING };
-      case 'future':
-        return { kind: AnswerKind.future, bytes: NOTHING };
-      case 'compacted':
-        return {
-          kind: AnswerKind.compacted,
-          bytes: new ByteWriter(8).u64(found.oldest).finish(),
-        };
-    }
-  }
-
-  #refuseRead(message: BusMessage, status: ReadStatus): void {
-    const reply = { status, revision: this.#stateMachine.revision, answers: [] };
-    message.respond(this.#frames.seal(FrameKind.readReply, term(0), encodeReadReply(reply)));
-  }
-
-  #onQuery(message: BusMessage): void {
-    const query = this.#frames.receive(
-      message.payload,
-      FrameKind.outcomesQuery,
-      decodeOutcomesQuery,
-    )?.body;
-    if (query === undefined) return;
-    if (!this.#serves) {
-      // Why: a session of another cluster may have the same number.
-      this.#answerQuery(message, query, false);
-      return;
-    }
-    if (query.minIndex <= this.#options.store.applied.index) {
-      this.#answerQuery(message, query, true);
-      return;
-    }
-    const awaited = { index: query.minIndex, revision: revision(0) };
-    const waiting = this.#waiters.add(awaited, OUTCOME_WAIT_MS, (reached) => {
-      this.#answerQuery(message, query, reached);
-    });
-    if (waiting) this.#catchUp.need(query.minIndex);
-    else this.#answerQuery(message, query, false);
-  }
-
-  #answerQuery(message: BusMessage, query: OutcomesQuery, reached: boolean): void {
-    const batches = query.batches.map((batchNo) =>
-      reached
-        ? this.#storedOutcome(query.session, batchNo)
-        : { batchNo, status: OutcomeStatus.behind, bytes: NOTHING },
-    );
-    const body = encodeOutcomesFrame({ session: query.session, batches });
-    message.respond(this.#frames.seal(FrameKind.outcomes, term(0), body));
-  }
-
-  #storedOutcome(session: number, batchNo: number): BatchOutcomeBytes {
-    const stored = this.#stateMachine.storedOutcome(session, batchNo);
-    if (stored === 'not-applied')
-      return { batchNo, status: OutcomeStatus.notApplied, bytes: NOTHING };
-    if (stored === 'unknown-session') {
-      return { batchNo, status: OutcomeStatus.unknownSession, bytes: NOTHING };
-    }
-    return { batchNo, status: OutcomeStatus.decided, bytes: stored };
   }
 
   /** An idle storage tells less often that it is there. */
   #publishNews(): void {
     const { applied, durable } = this.#options.store;
-    const news = `${applied.index} ${durable.index} ${this.#canBeAsked}`;
+    const news = `${applied.index} ${durable.index} ${this.#canBeAsked} ${this.#needs}`;
     if (news === this.#told && this.#sameBeaconsSkipped < SAME_BEACONS_SKIPPED_MAX) {
       this.#sameBeaconsSkipped += 1;
       return;
@@ -469,9 +597,11 @@ export class Replica {
       applied: store.applied.index,
       durable: store.durable.index,
       chain: store.applied.chain,
-      nextDue: this.#stateMachine.nextDue,
+      // Why not: a store that is replaced can be asked nothing.
+      nextDue: this.#replacing ? undefined : this.#stateMachine.nextDue,
       healthy: this.#canBeAsked,
       wallMs: clock.wallMs(),
+      needs: this.#needs,
     };
     lanes.control.publish(
       this.#subjects.beacon,
@@ -483,6 +613,7 @@ export class Replica {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#waiters.close();
+    this.#rebuild.stop();
     this.#options.onFatal(error);
   }
 }

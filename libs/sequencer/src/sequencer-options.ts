@@ -78,8 +78,7 @@ export const defaultSequencerConfig: SequencerConfig = {
   unappliedEntriesMax: 10_000,
   pullBytesMax: Limits.entryBytesMax,
   logReserveBytes: 256 * 1024 * 1024,
-  // Why without bound: a storage that was overtaken cannot be rebuilt by a snapshot yet.
-  logLagBytesMax: Number.MAX_SAFE_INTEGER,
+  logLagBytesMax: 1024 * 1024 * 1024,
   logBytesMax: Number.MAX_SAFE_INTEGER,
   cutPeriodMs: 1_000,
 };

@@ -16,6 +16,7 @@ import type { Clock, Disk } from '@kvstore/std';
 import { IncomingDirectory } from './incoming-directory.ts';
 import { MANIFEST_FILE } from './manifest-connection.ts';
 import { SegmentDirectory } from './segment-directory.ts';
+import { SegmentThread } from './segment-thread.ts';
 import { SqliteManifest } from './sqlite-manifest.ts';
 
 export interface EngineDirectoryOptions {
@@ -30,6 +31,8 @@ export interface EngineDirectoryOptions {
 export class EngineDirectory implements EngineFiles {
   readonly incoming: IncomingDirectory;
   readonly #options: EngineDirectoryOptions;
+  /** One for the life of the process: V8 may end a process in which threads come and go. */
+  readonly #thread = new SegmentThread();
 
   constructor(options: EngineDirectoryOptions) {
     const { disk, root, directory } = options;
@@ -39,12 +42,13 @@ export class EngineDirectory implements EngineFiles {
       root,
       directory: `${directory}/incoming`,
       segments: `${directory}/segments`,
+      thread: this.#thread,
     });
   }
 
   async open(onDamage: (error: Error) => void): Promise<OpenFiles> {
     const { disk, root, directory, label } = this.#options;
-    const segments = new SegmentDirectory(disk, root, `${directory}/segments`);
+    const segments = new SegmentDirectory(disk, root, `${directory}/segments`, this.#thread);
     await disk.makeDirectory(directory);
     const manifest = await SqliteManifest.open({
       path: join(root, directory, MANIFEST_FILE),
@@ -62,6 +66,10 @@ export class EngineDirectory implements EngineFiles {
       await segments.close();
       throw error;
     }
+  }
+
+  close(): Promise<void> {
+    return this.#thread.close();
   }
 
   async setAside(): Promise<void> {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { IncomingFiles, SegmentMetadata, SnapshotSegment } from '@kvstore/lsm';
 import { DiskError, type Disk, type DiskFile } from '@kvstore/std';
 import { SEGMENT_SUFFIX, segmentName, syncing } from './segment-names.ts';
-import { SegmentThread } from './segment-thread.ts';
+import type { SegmentThread } from './segment-thread.ts';
 
 const PARTIAL = '.partial';
 const WHOLE = '.whole';
@@ -22,12 +22,11 @@ export interface IncomingDirectoryOptions {
   readonly directory: string;
   /** The directory of live segments. */
   readonly segments: string;
+  readonly thread: SegmentThread;
 }
 
 export class IncomingDirectory implements IncomingFiles {
   readonly #options: IncomingDirectoryOptions;
-  /** Only while something is received. */
-  #thread: SegmentThread | undefined;
 
   constructor(options: IncomingDirectoryOptions) {
     this.#options = options;
@@ -80,7 +79,6 @@ export class IncomingDirectory implements IncomingFiles {
 
   async adopt(segments: readonly SnapshotSegment[]): Promise<readonly SegmentMetadata[]> {
     const { disk, directory, segments: target } = this.#options;
-    await this.#endThread();
     const taken = new Set(await disk.list(target));
     const adopted: SegmentMetadata[] = [];
     for (const segment of segments) {
@@ -96,21 +94,13 @@ export class IncomingDirectory implements IncomingFiles {
 
   async clear(): Promise<void> {
     const { disk, directory } = this.#options;
-    await this.#endThread();
     for (const name of await disk.list(directory)) await disk.unlink(this.#path(name));
-  }
-
-  async #endThread(): Promise<void> {
-    const thread = this.#thread;
-    this.#thread = undefined;
-    await thread?.close();
   }
 
   async #isSound(name: string, { bytes, sha256 }: SnapshotSegment): Promise<boolean> {
     if ((await this.#size(name)) !== bytes) return false;
     const { root, directory } = this.#options;
-    this.#thread ??= new SegmentThread();
-    return (await this.#thread.hash(join(root, directory, name))) === sha256;
+    return (await this.#options.thread.hash(join(root, directory, name))) === sha256;
   }
 
   /** Undefined when there is no such file. */

@@ -8,7 +8,12 @@ import { removeTemporaryRoots, temporaryRoot } from './engine.test-support.ts';
 import { SegmentDirectory } from './segment-directory.ts';
 import { SegmentThread } from './segment-thread.ts';
 
-afterAll(removeTemporaryRoots);
+const threads: SegmentThread[] = [];
+
+afterAll(async () => {
+  for (const thread of threads) await thread.close();
+  removeTemporaryRoots();
+});
 
 const options: SegmentOptions = {
   id: 1,
@@ -28,7 +33,9 @@ function open(): { readonly directory: SegmentDirectory; readonly disk: FaultyDi
   const root = temporaryRoot();
   mkdirSync(join(root, 'segments'));
   const disk = new FaultyDisk(new NodeDisk(root));
-  return { directory: new SegmentDirectory(disk, root, 'segments'), disk };
+  const thread = new SegmentThread();
+  threads.push(thread);
+  return { directory: new SegmentDirectory(disk, root, 'segments', thread), disk };
 }
 
 describe('writing a segment', () => {

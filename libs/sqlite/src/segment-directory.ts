@@ -17,7 +17,7 @@ import {
 import { DiskError, type Disk, type DiskFile } from '@kvstore/std';
 import { SegmentFile } from './segment-file.ts';
 import { SEGMENT_SUFFIX, segmentName, syncing } from './segment-names.ts';
-import { SegmentThread } from './segment-thread.ts';
+import type { SegmentThread } from './segment-thread.ts';
 
 const TEMPORARY_SUFFIX = `${SEGMENT_SUFFIX}.partial`;
 /** One write call; the disk is free for others between two of them. */
@@ -28,13 +28,15 @@ export class SegmentDirectory implements SegmentStore {
   /** Absolute path of what `Disk` calls its root. */
   readonly #root: string;
   readonly #directory: string;
-  readonly #thread = new SegmentThread();
+  /** Of whoever opened the directory: it outlives this. */
+  readonly #thread: SegmentThread;
   #closed = false;
 
-  constructor(disk: Disk, root: string, directory: string) {
+  constructor(disk: Disk, root: string, directory: string, thread: SegmentThread) {
     this.#disk = disk;
     this.#root = root;
     this.#directory = directory;
+    this.#thread = thread;
   }
 
   /** Names of segment files, temporary ones included. */
@@ -99,9 +101,9 @@ export class SegmentDirectory implements SegmentStore {
     }
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed = true;
-    await this.#thread.close();
+    return Promise.resolve();
   }
 
   async #publish(bytes: Uint8Array, temporary: string, file: string): Promise<void> {

@@ -126,12 +126,12 @@ describe('a directory that is set aside', () => {
     const root = temporaryRoot();
     const store = await openEngine(root);
     await writeTo(store, 2);
-    await store.setAside();
+    await store.setAside(new Error('a reason'));
     expect(asides(root)).toEqual(['storage.aside-20260102T030405Z']);
     const files = readdirSync(join(root, 'g0', asides(root)[0] as string, 'segments'));
     expect(files).toEqual(['000000000001.segment']);
     expect(segmentFiles(root)).toEqual([]);
-    await store.setAside();
+    await store.setAside(new Error('a reason'));
     expect(asides(root)).toHaveLength(1);
     await store.close();
   });
@@ -184,7 +184,7 @@ test('a flipped bit that is found in the background is told as damage', async ()
   const store = await openEngine(root, { onFatal: (error) => told(error) });
   expect(store.isDamage(await damage)).toBe(true);
   expect(store.isDamage(new Error('another'))).toBe(false);
-  await store.setAside();
+  await store.setAside(new Error('a reason'));
   expect(contents(store)).toEqual([]);
   await store.close();
 });

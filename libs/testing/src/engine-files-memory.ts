@@ -35,6 +35,10 @@ export class MemoryEngineFiles implements EngineFiles {
     this.manifest.state = { segments: [], position: LOG_START };
     return Promise.resolve();
   }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 export class MemoryIncomingFiles implements IncomingFiles {

@@ -28,7 +28,12 @@ import {
   type Timers,
 } from '@kvstore/std';
 import { Replica, type ReplicaStore } from '@kvstore/replica';
-import { type HardStateStore, type LogStore, Sequencer } from '@kvstore/sequencer';
+import {
+  type HardStateStore,
+  type LogStore,
+  Sequencer,
+  type SequencerConfig,
+} from '@kvstore/sequencer';
 
 export const realClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -58,7 +63,12 @@ export interface MemberStores {
 
 export interface LocalClusterOptions {
   readonly members: number;
-  readonly openStores: (node: NodeId) => MemberStores | Promise<MemberStores>;
+  /** `storeFailed`: what a store tells of itself besides the calls that fail. */
+  readonly openStores: (
+    node: NodeId,
+    storeFailed: (error: unknown) => void,
+  ) => MemberStores | Promise<MemberStores>;
+  readonly config?: Partial<SequencerConfig>;
   readonly delivery?: Delivery;
 }
 
@@ -103,7 +113,9 @@ export class LocalCluster {
 
   /** Resolves when it takes part, or waits to be admitted when it is none of the founders. */
   async start(node: NodeId): Promise<void> {
-    const { log, hardStates, store } = await this.#options.openStores(node);
+    const { log, hardStates, store } = await this.#options.openStores(node, (error) => {
+      this.member(node).replica.failed(error);
+    });
     const shared = {
       ...this.identity,
       node,
@@ -122,6 +134,7 @@ export class LocalCluster {
       log,
       hardStates,
       random,
+      config: this.#options.config ?? {},
     });
     const others = this.nodes.filter((other) => other !== node);
     const replica = new Replica({

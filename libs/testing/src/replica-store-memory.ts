@@ -25,7 +25,7 @@ import type { KeyBounds, KeyValue } from '@kvstore/state-machine';
 import { MemoryOrderedStore } from './ordered-store-memory.ts';
 
 export class MemoryReplicaStore implements ReplicaStore {
-  readonly damage = undefined;
+  damage: Error | undefined;
   #live: MemoryOrderedStore;
   #survives: MemoryOrderedStore;
   #applied: LogPosition;
@@ -158,7 +158,8 @@ export class MemoryReplicaStore implements ReplicaStore {
     return Promise.resolve();
   }
 
-  setAside(): Promise<void> {
+  setAside(why: Error): Promise<void> {
+    this.damage = why;
     return this.#replace(new MemoryOrderedStore(), LOG_START);
   }
 

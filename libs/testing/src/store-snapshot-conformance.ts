@@ -183,14 +183,14 @@ export function storeSnapshotConformance(
     test('a store that is set aside is empty, and its snapshots are gone', async () => {
       const held = source.snapshot();
       writeEntry(source, 'not durable');
-      await source.setAside();
+      await source.setAside(new Error('a reason'));
       expect(held.isReleased).toBe(true);
       expect(source.applied).toEqual(LOG_START);
       expect(source.durable).toEqual(LOG_START);
       expect(contents(source)).toEqual([]);
       writeEntry(source, 'x');
       await source.flush();
-      await source.setAside();
+      await source.setAside(new Error('a reason'));
       writeEntry(source, 'y');
       expect(contents(source)).toEqual(['y']);
       await source.close();
@@ -199,7 +199,7 @@ export function storeSnapshotConformance(
     });
 
     test('whoever waits to write may, once the store is replaced', async () => {
-      const replaced = source.setAside();
+      const replaced = source.setAside(new Error('a reason'));
       await source.whenWritable();
       await replaced;
       expect(source.stalled).toBe(false);

@@ -80,6 +80,7 @@ export class SimStorageFiles {
             close: () => Promise.resolve(),
           },
         }),
+      close: () => Promise.resolve(),
       setAside: () => this.#commit(process, { segments: [], position: LOG_START }),
     };
   }

@@ -31,6 +31,6 @@ export interface SegmentStore {
    * `SegmentError` when it is missing, or `DiskError`.
    */
   read(segment: SegmentMetadata, offset: number, length: number): Promise<Uint8Array>;
-  /** Ends what runs in the background. Sources are closed by whoever opened them. */
+  /** Ends what was begun here. Sources are closed by whoever opened them. */
   close(): Promise<void>;
 }

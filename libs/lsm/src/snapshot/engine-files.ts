@@ -26,6 +26,8 @@ export interface EngineFiles {
    * removed. Nothing is open; the next `open` finds nothing.
    */
   setAside(): Promise<void>;
+  /** Ends what runs in the background, for good. Nothing is open. */
+  close(): Promise<void>;
 }
 
 /** Files of a snapshot on their way here, by their SHA-256. None of them is live. */
