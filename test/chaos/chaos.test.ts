@@ -17,6 +17,8 @@ const GAP_MS_MAX = 15_000;
 const OPERATIONS_MIN = 100;
 const SEED = 100;
 
+const SHORT: readonly string[] = ['kill', 'transfer', 'membership'];
+
 const evidence = mkdtempSync(join(tmpdir(), 'kvstore-chaos-report-'));
 const trials = new ClusterOfTrials(evidence);
 let failed = false;
@@ -30,7 +32,7 @@ afterAll(async () => {
 const short = scenarios.filter(
   ({ fault, natsServers }) =>
     natsServers === undefined &&
-    (fault.kind === 'kill' || (fault.kind === 'stop' && fault.forMs <= STOP_MS_MAX)),
+    (SHORT.includes(fault.kind) || (fault.kind === 'stop' && fault.forMs <= STOP_MS_MAX)),
 );
 
 test.each(short)('$name loses nothing, doubles nothing and recovers', async (scenario) => {

@@ -1,12 +1,20 @@
 /**
  * How processes are hit, with real signals, and brought back: when `inject` resolves, or rejects,
- * everything that it hit has been let go on or started again.
+ * everything that it hit has been let go on or started again. And what operators do to a running cluster, by
+ * the steps of the command line.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '@kvstore/std';
 import { eventually } from '@kvstore/testing';
-import { askSupervisor } from '../../scripts/cluster/control-socket.ts';
+import { AdminClient } from '../../scripts/cluster/admin-client.ts';
+import { askSupervisor, type ControlRequest } from '../../scripts/cluster/control-socket.ts';
+import {
+  addMember,
+  type MemberCommands,
+  removeMember,
+  transferLeadership,
+} from '../../scripts/cluster/member-commands.ts';
 import type { ClusterProcess } from '../support/cluster-process.ts';
 
 export type Fault =
@@ -17,11 +25,15 @@ export type Fault =
   /** SIGKILL to whoever leads, started again at once, so many times as soon as there is a leader. */
   | { readonly kind: 'kill-leaders'; readonly times: number }
   /** Both signals to random processes for so long, several at a time. */
-  | { readonly kind: 'storm'; readonly forMs: number };
+  | { readonly kind: 'storm'; readonly forMs: number }
+  /** Leadership is given to the member of the first victim. */
+  | { readonly kind: 'transfer' }
+  /** Two members come, one of the old ones goes, then the leader: from three to five and back. */
+  | { readonly kind: 'membership' };
 
 export interface FaultEvent {
   readonly at: number;
-  readonly action: 'SIGKILL' | 'started' | 'SIGSTOP' | 'SIGCONT';
+  readonly action: 'SIGKILL' | 'started' | 'SIGSTOP' | 'SIGCONT' | 'leads' | 'added' | 'removed';
   readonly names: readonly string[];
 }
 
@@ -62,9 +74,47 @@ export async function inject(fault: Fault, target: Target): Promise<void> {
       return;
     case 'storm':
       return storm(target, fault.forMs);
+    case 'transfer':
+      return transferred(target);
+    case 'membership':
+      return membersChanged(target);
     default:
       return fault satisfies never;
   }
+}
+
+async function transferred({ cluster, victims, note }: Target): Promise<void> {
+  const node = cluster.member(victims[0] as string).node as string;
+  await transferLeadership(memberCommands(cluster), node);
+  note('leads', [node]);
+}
+
+async function membersChanged({ cluster, victims, note }: Target): Promise<void> {
+  const commands = memberCommands(cluster);
+  for (let added = 0; added < 2; added++) note('added', [await addMember(commands, undefined)]);
+  const follower = cluster.member(victims[0] as string).node as string;
+  await removeMember(commands, follower);
+  note('removed', [follower]);
+  const { leader } = await commands.admin.list();
+  await removeMember(commands, leader as string);
+  note('removed', [leader as string]);
+}
+
+/** Those of `npm run cluster -- …`, without the CPU of another Node process. */
+function memberCommands(cluster: ClusterProcess): MemberCommands {
+  const ask = async (request: ControlRequest): Promise<string | undefined> => {
+    const reply = await askSupervisor(join(cluster.dataDir, 'cluster'), request);
+    if (reply?.kind === 'done') return reply.node;
+    throw new Error(`${request.kind}: ${reply?.reason ?? 'no supervisor'}`);
+  };
+  return {
+    admin: new AdminClient(cluster.file.gateways),
+    addNode: async (name) => (await ask({ kind: 'add-node', name })) as string,
+    removeNode: async (name) => {
+      await ask({ kind: 'remove-node', name });
+    },
+    progress: () => undefined,
+  };
 }
 
 /** Why by term: for an election timeout the others still name the leader that was killed. */

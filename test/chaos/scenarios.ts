@@ -11,6 +11,8 @@ export interface Bounds {
   readonly gapMsMax: number;
   /** Of a single write. */
   readonly stallMsMax?: number;
+  /** Requests that were refused, or whose outcome stayed unknown, of all trials. */
+  readonly failedMax?: number;
 }
 
 export interface Scenario {
@@ -18,6 +20,8 @@ export interface Scenario {
   readonly fault: Fault;
   readonly trials: number;
   readonly bounds: Bounds;
+  /** Nobody is elected meanwhile: the term is the same afterwards. */
+  readonly keepsTerm?: boolean;
   /** One when it is not said. */
   readonly natsServers?: number;
   /** Who is hit in this trial: in turn, where there are several of a kind. */
@@ -150,6 +154,38 @@ const severalNats: readonly Scenario[] = [killed('when-served'), stopped(5_000)]
   victims: each('nats'),
 }));
 
+/** Of both processes of a member. */
+const wholeFollower: Victims = async (cluster, trial) => {
+  const [consensus] = await follower(cluster, trial);
+  return [consensus as string, (consensus as string).replace('consensus', 'storage')];
+};
+
+/** What operators do, and a member that comes back from being alone. */
+const planned: readonly Scenario[] = [
+  {
+    name: 'transfer',
+    fault: { kind: 'transfer' },
+    trials: 24,
+    bounds: { gapMsMax: 100, failedMax: 0 },
+    victims: follower,
+  },
+  {
+    name: 'membership',
+    fault: { kind: 'membership' },
+    trials: 4,
+    bounds: { gapMsMax: 1_000, failedMax: 0 },
+    victims: follower,
+  },
+  {
+    name: 'isolated-follower',
+    fault: stopped(2_500),
+    trials: 6,
+    bounds: UNNOTICED,
+    keepsTerm: true,
+    victims: wholeFollower,
+  },
+];
+
 const storm: Scenario = {
   name: 'storm',
   fault: { kind: 'storm', forMs: 10_000 },
@@ -158,4 +194,10 @@ const storm: Scenario = {
   victims: everybody,
 };
 
-export const scenarios: readonly Scenario[] = [...kills, ...stops, ...severalNats, storm];
+export const scenarios: readonly Scenario[] = [
+  ...kills,
+  ...stops,
+  ...planned,
+  ...severalNats,
+  storm,
+];

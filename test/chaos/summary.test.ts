@@ -50,6 +50,12 @@ test('median, longest gap and longest write are each held to their bound', () =>
   ]);
 });
 
+test('a scenario that may cost no request counts those that failed, and those that are unknown', () => {
+  const bounds = { gapMsMax: 200, failedMax: 0 };
+  const { missed } = summarize({ ...scenario, bounds }, [report(90), report(100)]);
+  expect(missed).toEqual(['6 failed or unknown > 0']);
+});
+
 test('a violation is told before any bound', () => {
   expect(tableRow(summarize(scenario, [report(999, ['lost'])]))).toMatch(/BROKEN in 1$/);
 });

@@ -24,7 +24,13 @@ export function summarize(scenario: Scenario, reports: readonly TrialResult[]): 
   const gaps = figures.map(({ writeGapMs }) => writeGapMs).toSorted((a, b) => a - b);
   const gapMs = { p50: ranked(gaps, 0.5), p99: ranked(gaps, 0.99), max: ranked(gaps, 1) };
   const writeStallMsMax = Math.max(...figures.map((each) => each.writeStallMs));
-  const { gapMsP50 = Infinity, gapMsMax, stallMsMax = Infinity } = scenario.bounds;
+  const {
+    gapMsP50 = Infinity,
+    gapMsMax,
+    stallMsMax = Infinity,
+    failedMax = Infinity,
+  } = scenario.bounds;
+  const lost = sum(figures.map(({ failed, unknown }) => failed + unknown));
   return {
     scenario: scenario.name,
     trials: reports.length,
@@ -40,6 +46,7 @@ export function summarize(scenario: Scenario, reports: readonly TrialResult[]): 
       ...above('write gap p50', gapMs.p50, gapMsP50),
       ...above('write gap', gapMs.max, gapMsMax),
       ...above('write stall', writeStallMsMax, stallMsMax),
+      ...(lost > failedMax ? [`${lost} failed or unknown > ${failedMax}`] : []),
     ],
   };
 }

@@ -51,6 +51,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
   const violations: string[] = [];
   const events: FaultEvent[] = [];
   const victims = await scenario.victims(cluster, trial);
+  const before = await termOf(cluster);
   const workload = Workload.start({
     http: cluster.http[0] as string,
     grpc: cluster.grpc[0] as string,
@@ -79,6 +80,10 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
   await workload.stop().catch((error: unknown) => violations.push(message(error)));
   violations.push(...workload.violations, ...linearizability(recorder.history));
   violations.push(...(await stateViolations(cluster)));
+  const after = await termOf(cluster);
+  if (scenario.keepsTerm === true && after !== before) {
+    violations.push(`somebody was elected: term ${before} became ${after}`);
+  }
   return {
     scenario: scenario.name,
     trial,
@@ -91,6 +96,10 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
     events,
     history: recorder.history,
   };
+}
+
+async function termOf(cluster: ClusterProcess): Promise<number | null | undefined> {
+  return (await cluster.status()).groups[0]?.term;
 }
 
 /** Every member takes part again. */

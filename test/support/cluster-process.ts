@@ -76,12 +76,12 @@ export async function killLeftoverClusters(): Promise<void> {
 
 export class ClusterProcess {
   readonly #child: ChildProcess;
-  readonly #dataDir: string;
+  readonly dataDir: string;
   readonly #output: { text: string };
 
   private constructor(child: ChildProcess, dataDir: string, output: { text: string }) {
     this.#child = child;
-    this.#dataDir = dataDir;
+    this.dataDir = dataDir;
     this.#output = output;
   }
 
@@ -130,7 +130,7 @@ export class ClusterProcess {
 
   /** `cluster.json` as it is now; undefined before it exists. */
   get file(): ClusterFile {
-    return JSON.parse(readFileSync(join(this.#dataDir, 'cluster.json'), 'utf8')) as ClusterFile;
+    return JSON.parse(readFileSync(join(this.dataDir, 'cluster.json'), 'utf8')) as ClusterFile;
   }
 
   get http(): readonly string[] {
@@ -219,7 +219,7 @@ export class ClusterProcess {
   ): Promise<{ readonly code: number | null; readonly output: string }> {
     const child = spawn(
       process.execPath,
-      [...NODE_FLAGS, MAIN, ...words, '--data-dir', this.#dataDir],
+      [...NODE_FLAGS, MAIN, ...words, '--data-dir', this.dataDir],
       { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     let output = '';
