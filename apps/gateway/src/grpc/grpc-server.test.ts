@@ -3,6 +3,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import { failure } from '@kvstore/contract';
 import { KvLogger, Self } from '@kvstore/nest-kit';
+import { nodeId } from '@kvstore/std';
 import { GatewayHarness, testControl } from '../../test-support/gateway-harness.ts';
 import { errorDetails, GrpcTestClient } from '../../test-support/grpc-client.ts';
 import { Gateway } from '../gateway.ts';
@@ -177,5 +178,54 @@ test('a port in use is a start error that names the option, and frees what was b
   ).rejects.toMatchObject({
     code: 'PORT_IN_USE',
     message: expect.stringContaining('grpc_port') as string,
+  });
+});
+
+describe('members', () => {
+  test.each([
+    ['MemberList', {}, { kind: 'list' }],
+    ['MemberAdd', { node: 'node-4' }, { kind: 'add', node: 'node-4' }],
+    ['MemberRemove', { node: 'node-4' }, { kind: 'remove', node: 'node-4' }],
+    ['MemberPromote', { node: 'node-4' }, { kind: 'promote', node: 'node-4' }],
+    [
+      'MemberPriority',
+      { node: 'node-4', priority: 2 ** 32 - 1 },
+      { kind: 'priority', node: 'node-4', priority: 2 ** 32 - 1 },
+    ],
+    ['LeaderTransfer', { node: 'node-2' }, { kind: 'transfer', node: 'node-2' }],
+  ])('%s asks for it and answers with them', async (method, request, asked) => {
+    gateway.client.memberList = {
+      kind: 'members',
+      index: 12,
+      term: 3,
+      leader: undefined,
+      members: [
+        {
+          node: nodeId('node-4'),
+          role: 'learner',
+          change: 'joining',
+          priority: 7,
+          matchIndex: 40,
+          healthy: true,
+        },
+      ],
+    };
+    const { members } = await client.call<{ members: object }>(method, request);
+    expect(gateway.client.lastMemberRequest).toEqual(asked);
+    expect(members).toMatchObject({
+      term: 3,
+      configuration_index: 12,
+      members: [{ node: 'node-4', role: 'learner', change: 'joining', match_index: 40 }],
+    });
+    expect(members).not.toHaveProperty('leader');
+  });
+
+  test('a name that is none is INVALID_ARGUMENT, what the cluster refuses is its code', async () => {
+    const none = await refusal(client.call('MemberAdd', { node: 'Node 4' }));
+    expect(none.code).toBe(status.INVALID_ARGUMENT);
+    gateway.client.failing = failure('CONDITION_FAILED', 'node-4 has not caught up.');
+    const behind = await refusal(client.call('MemberPromote', { node: 'node-4' }));
+    expect(behind.code).toBe(status.FAILED_PRECONDITION);
+    expect(errorDetails(behind).reason).toBe('CONDITION_FAILED');
   });
 });

@@ -23,6 +23,7 @@ import { clusterStatus, type GatewayIdentity } from '../status/cluster-status.ts
 import { decodeDelete, decodeGet, decodePut } from './decode.ts';
 import { encodeDeleted, encodeFound, encodePut } from './encode.ts';
 import { grpcFailure } from './grpc-failure.ts';
+import { memberMethods } from './member-methods.ts';
 import { readDelete, readEmpty, readGet, readPut } from './messages.ts';
 import { loadProto, SERVICE_NAME } from './service-definition.ts';
 
@@ -73,6 +74,9 @@ export class GrpcServer {
     this.#register('Get', this.#get);
     this.#register('Delete', this.#delete);
     this.#register('Status', this.#status);
+    for (const [name, method] of memberMethods(this.#kv, this.#proto.service)) {
+      this.#register(name, method);
+    }
     this.#health.addToServer(this.#server);
     new ReflectionService(this.#proto.package).addToServer(this.#server);
     const bound = await this.#bind(host, port);

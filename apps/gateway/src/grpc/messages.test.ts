@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import { Limits } from '@kvstore/contract';
 import { logTimeMs, revision, DecodeError } from '@kvstore/std';
 import { encodeDeleted, encodeFound, encodePut } from './encode.ts';
-import { ConsistencyNumber, readDelete, readEmpty, readGet, readPut } from './messages.ts';
+import {
+  ConsistencyNumber,
+  readDelete,
+  readEmpty,
+  readGet,
+  readMember,
+  readPut,
+} from './messages.ts';
 import { ProtoReader } from './proto-reader.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import { loadProto } from './service-definition.ts';
@@ -39,6 +46,17 @@ function readConditions(given: object | undefined): object | undefined {
   const defaults = { exists: undefined, version: undefined };
   return { ...defaults, mod_revision_in: [], mod_revision_not_in: [], ...given };
 }
+
+test('a request about a member is read as it was written', () => {
+  const messages = fc.record({ node: texts, priority: fc.nat(2 ** 31 - 1) });
+  fc.assert(
+    fc.property(messages, (message) => {
+      expect(readMember(request('MemberPriority', message))).toEqual(message);
+      const { node } = message;
+      expect(readMember(request('MemberAdd', { node }))).toEqual({ node, priority: 0 });
+    }),
+  );
+});
 
 test('a PutRequest is read as it was written', () => {
   const messages = fc.record({

@@ -44,6 +44,12 @@ export interface DeleteMessage extends KeyName {
   readonly idempotency_key: string;
 }
 
+/** Of every request about members; a method ignores what it has no field for. */
+export interface MemberMessage {
+  readonly node: string;
+  readonly priority: number;
+}
+
 /** The numbers of the enum `Consistency`. */
 export const ConsistencyNumber = {
   unspecified: 0,
@@ -101,6 +107,17 @@ export function readDelete(bytes: Buffer): DeleteMessage {
     idempotency_key: '',
   };
   return read(bytes, message, takeDeleteField);
+}
+
+export function readMember(bytes: Buffer): MemberMessage {
+  const message: Mutable<MemberMessage> = { node: '', priority: 0 };
+  const reader = new ProtoReader(bytes);
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1 && reader.is(BYTES)) message.node = reader.text();
+    else if (field === 2 && reader.is(VARINT)) message.priority = reader.uint64();
+    else if (field > 2) reader.skip();
+  }
+  return message;
 }
 
 /** A message without fields: checks that it is one. */

@@ -3,10 +3,11 @@
  * they are afterwards. Names are whatever the client wrote; `KvApi` checks them.
  */
 import { Controller, Delete, Get, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
-import type { MemberList, MemberRequest } from '@kvstore/contract';
+import type { MemberRequest } from '@kvstore/contract';
 import { REQUEST_ID_HEADER, type HttpReply, type HttpRequest } from '@kvstore/nest-kit';
 import type { NodeId } from '@kvstore/std';
 import { KvApi } from '../kv/kv-api.ts';
+import { membersDocument } from '../status/members-document.ts';
 import { requireJson } from './accept.ts';
 import { integerField, readJsonObject, textField } from './json-body.ts';
 import { orThrow, timeoutOf } from './parameters.ts';
@@ -73,7 +74,7 @@ export class MembersController {
     requireJson(request.raw.headers.accept);
     const query = orThrow(parseQuery(queryOf(request.raw.url ?? ''), { timeout: 'single' }));
     const list = orThrow(await this.#kv.members(asked, timeoutOf(query)));
-    const body = Buffer.from(JSON.stringify(document(list)));
+    const body = Buffer.from(JSON.stringify(membersDocument(list)));
     reply.hijack();
     reply.raw.writeHead(200, {
       'content-type': 'application/json',
@@ -83,20 +84,4 @@ export class MembersController {
     });
     reply.raw.end(body);
   }
-}
-
-function document({ index, term, leader, members }: MemberList) {
-  return {
-    term,
-    leader: leader ?? null,
-    configuration_index: index,
-    members: members.map(({ node, role, change, priority, matchIndex, healthy }) => ({
-      node,
-      role,
-      change: change ?? null,
-      priority,
-      match_index: matchIndex,
-      healthy,
-    })),
-  };
 }
