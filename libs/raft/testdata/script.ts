@@ -365,7 +365,8 @@ function changeOf(text: string): Change {
   const [kind = '', id = '', priority = ''] = text.split(' ');
   const node = nodeId(id);
   if (kind === 'set-priority') return { kind, node, priority: Number(priority) };
-  if (kind === 'add-voter' || kind === 'add-learner' || kind === 'remove' || kind === 'promote') return { kind, node };
+  if (kind === 'add-voter' || kind === 'add-learner' || kind === 'remove' || kind === 'promote')
+    return { kind, node };
   throw new Error(`unknown change ${text}`);
 }
 
