@@ -138,6 +138,11 @@ function hear(
         kept: 'what was stored here is beside it, in a directory with "aside" and the time in its name',
       });
       return;
+    case 'snapshot-installed':
+      log.event('info', `${node} holds a snapshot of ${notice.source} now`, {
+        index: notice.index,
+      });
+      return;
     case 'rebuilt':
       log.event('info', `the data of ${node} is rebuilt: it serves again`, { index: notice.index });
   }

@@ -225,6 +225,7 @@ export class LsmStore {
     fatal.current = (error) => this.#failed(engine, error);
     this.#open = open;
     this.#engine = engine;
+    if (damage !== undefined) this.#damage = damage;
     const failure = damage ?? early;
     if (failure !== undefined) throw failure;
   }

@@ -13,6 +13,7 @@ export interface RebuildOptions {
   readonly timers: Timers;
   readonly clusterTag: () => number | undefined;
   readonly applied: () => LogIndex;
+  readonly onInstalled: (source: NodeId) => void;
 }
 
 /** Between two attempts; as long as nobody has what is needed this storage waits. */
@@ -81,7 +82,10 @@ export class Rebuild {
       if (this.#stopped || tag === undefined) return false;
       const outcome = await receiver.receive(source, tag, minIndex);
       this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
-      if (outcome === ReceiveOutcome.installed) return true;
+      if (outcome === ReceiveOutcome.installed) {
+        this.#options.onInstalled(source);
+        return true;
+      }
       if (outcome === ReceiveOutcome.givenUp) return false;
       this.#failedAtMs.set(source, clock.monotonicMs());
       // Why: no other source brings room.

@@ -88,6 +88,8 @@ export type ReplicaNotice =
   | { readonly kind: 'foreign-data'; readonly leader: string }
   /** What was stored here is damaged or not the leader's: it serves nothing until it is rebuilt. */
   | { readonly kind: 'fenced'; readonly reason: string }
+  /** A snapshot of another storage is what it holds now. */
+  | { readonly kind: 'snapshot-installed'; readonly source: NodeId; readonly index: LogIndex }
   /** It serves again. */
   | { readonly kind: 'rebuilt'; readonly index: LogIndex };
 
@@ -97,6 +99,8 @@ const BEACON_PERIOD_MS = 250;
 const SAME_BEACONS_SKIPPED_MAX = 2;
 /** Between two fences: what damages everything that is stored here will not stop at once. */
 const FENCE_PAUSE_MS = 10_000;
+/** Rounds in which a fenced storage asks for a snapshot before it pulls the log. */
+const FENCED_TRIES = 2;
 
 export interface ReplicaCounters {
   entriesApplied: number;
@@ -135,6 +139,8 @@ export class Replica {
   /** Why it serves nothing until it is rebuilt. */
   #fenced: string | undefined;
   #fencedAtMs: number | undefined;
+  /** What the store holds is not to be touched: it waits to be set aside. */
+  #broken = false;
   /** While its store is being set aside and a snapshot is asked for, before the log is. */
   #fencing = false;
   #fenceAgain = false;
@@ -188,6 +194,10 @@ export class Replica {
       timers,
       clusterTag: () => this.#clusterTag,
       applied: () => store.applied.index,
+      onInstalled: (source) => {
+        const { index } = store.applied;
+        options.onNotice?.({ kind: 'snapshot-installed', source, index });
+      },
     });
   }
 
@@ -348,7 +358,7 @@ export class Replica {
   /** What this storage keeps grows only under the marks of its own cluster. */
   get #takes(): boolean {
     const isOurs = !this.#foreign && this.#clusterTag !== undefined;
-    return isOurs && !this.#stopped && !this.#replacing;
+    return isOurs && !this.#stopped && !this.#replacing && !this.#broken;
   }
 
   /** A change of members waits for what is durable here. */
@@ -467,6 +477,8 @@ export class Replica {
     if (this.#stopped) return;
     this.counters.fences += 1;
     this.#fenced = why.message;
+    // What was damaged when it was opened is aside already.
+    this.#broken = why !== this.#options.store.damage;
     this.#options.onNotice?.({ kind: 'fenced', reason: why.message });
     this.#waiters.close();
     this.#sender.close();
@@ -489,17 +501,25 @@ export class Replica {
   /** Sets the store aside and asks the others for a snapshot, each once; then the log has its turn. */
   async #beginAnew(why: Error): Promise<void> {
     const { store } = this.#options;
-    // What was damaged when it was opened is aside already.
-    let isAside = store.damage === why;
     do {
       this.#fenceAgain = false;
       await this.#fencePause();
       await this.#rebuild.idle();
       if (this.#stopped) return;
-      if (!isAside) await this.#replace(() => store.setAside(why));
-      isAside = false;
-      await this.#rebuild.attempt(logIndex(0)).catch((failure: unknown) => this.failed(failure));
+      if (this.#broken) await this.#replace(() => store.setAside(why));
+      await this.#askAll();
     } while (this.#fenceAgain);
+  }
+
+  /** Why more than once: who has just started has heard of nobody yet. */
+  async #askAll(): Promise<void> {
+    try {
+      for (let tries = 0; tries < FENCED_TRIES && this.#fenced !== undefined; tries++) {
+        if (await this.#rebuild.attempt(logIndex(0))) return;
+      }
+    } catch (failure) {
+      this.failed(failure);
+    }
   }
 
   async #fencePause(): Promise<void> {
@@ -525,6 +545,7 @@ export class Replica {
       this.#applier = new Applier(store, this.#stateMachine);
       this.#replacing = false;
     }
+    this.#broken = false;
     if (store.applied.index > 0) this.#unfence();
     this.#publishBeacon();
     this.#applyHeld();
@@ -597,8 +618,8 @@ export class Replica {
       applied: store.applied.index,
       durable: store.durable.index,
       chain: store.applied.chain,
-      // Why not: a store that is replaced can be asked nothing.
-      nextDue: this.#replacing ? undefined : this.#stateMachine.nextDue,
+      // Why not always: a store that is damaged, or replaced, can be asked nothing.
+      nextDue: this.#takes ? this.#stateMachine.nextDue : undefined,
       healthy: this.#canBeAsked,
       wallMs: clock.wallMs(),
       needs: this.#needs,

@@ -157,6 +157,7 @@ export class SimCluster {
       memtableBytes: this.#options.memtableBytes,
       numMemtables: this.#options.numMemtables,
       onApplied: (store) => this.#witness.applied(node.id, store),
+      onInstalled: (store) => this.#witness.storageStarting(node.id, store.applied),
       onFatal: (error) => this.#stopped(process, error),
     }).then(
       (replica) => {

@@ -19,6 +19,8 @@ export interface StorageOptions {
   readonly numMemtables: number;
   /** Called when an entry has been applied, with the engine between two entries. */
   readonly onApplied: (store: LsmStore) => void;
+  /** A snapshot is in the place of what it had applied. */
+  readonly onInstalled: (store: LsmStore) => void;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -59,6 +61,11 @@ export async function startStorage(options: StorageOptions): Promise<StorageProc
     consensusNodes: [node, ...nodes.filter((other) => other !== node)],
     clock: process.clock,
     timers: process.timers,
+    onNotice: (notice) => {
+      if (notice.kind === 'snapshot-installed') options.onInstalled(store);
+      // Why: nothing here damages what storages keep, and they all apply one log.
+      if (notice.kind === 'fenced') onFatal(new Error(notice.reason));
+    },
   });
   replica.start();
   return { replica, store };
