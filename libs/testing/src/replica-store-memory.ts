@@ -138,7 +138,7 @@ export class MemoryReplicaStore implements ReplicaStore {
       files: [{ bytes, received: known.length }],
       write: (_file, offset, piece) => {
         assert(offset === incoming.bytes.length, 'pieces come in their order');
-        incoming.bytes = Uint8Array.from([...incoming.bytes, ...piece]);
+        incoming.bytes = new Uint8Array(Buffer.concat([incoming.bytes, piece]));
         return Promise.resolve();
       },
       finish: () => {
