@@ -1,5 +1,7 @@
 /** A snapshot between two storages over the real bus: how every attempt can end, and what it leaves. */
 import { MemoryBus } from '@kvstore/bus';
+import type {
+  SenderRole} from '@kvstore/contract';
 import {
   decodeSnapshotRequest,
   encodePullReply,
@@ -9,7 +11,6 @@ import {
   FrameCodec,
   FrameKind,
   type LogEntry,
-  SenderRole,
   SnapshotRefusal,
   type SnapshotReply,
   type SnapshotRequest,
@@ -28,7 +29,8 @@ import {
 import { MemoryReplicaStore, positionAt, realTimers } from '@kvstore/testing';
 import { ConsensusPulls } from './consensus-pulls.ts';
 import type { IncomingSnapshot } from './replica-store.ts';
-import { ReceiveOutcome, SnapshotReceiver } from './snapshot-receiver.ts';
+import type { ReceiveOutcome} from './snapshot-receiver.ts';
+import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 
 const identity = { cluster: 'test', group: 'g0', secret: new Uint8Array(32).fill(1) };

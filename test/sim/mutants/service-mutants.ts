@@ -120,7 +120,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     title: 'a read waits for no index',
     edits: [
       {
-        file: 'libs/replica/src/replica.ts',
+        file: 'libs/replica/src/read-server.ts',
         find: 'if (awaited.index <= now.index && awaited.revision <= now.revision) {',
         replace: 'if (awaited.revision <= now.revision) {',
       },
