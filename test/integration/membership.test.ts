@@ -27,6 +27,8 @@ const [n1, n2, n3, n4, n5] = [1, 2, 3, 4, 5].map((i) => nodeId(`node-${i}`)) as 
   NodeId,
 ];
 const WAIT_MS = 5_000;
+/** Small, so that a few writes are enough for the log to be cut. */
+const RESERVE_BYTES = 4 * 1024;
 
 let cluster: LocalCluster;
 let client: ClusterClient;
@@ -36,6 +38,7 @@ beforeEach(async () => {
   stores = new Map();
   cluster = new LocalCluster({
     members: 3,
+    config: { logReserveBytes: RESERVE_BYTES },
     openStores: (node) => {
       const store = new MemoryReplicaStore();
       stores.set(node, store);
@@ -156,6 +159,33 @@ test('storages flush for who comes and goes, and do not wait until a memtable is
   await members({ kind: 'remove', node: ahead });
   expect(storeOf(n4).durable.index).toBeGreaterThan(0);
   expect(storeOf(behind).durable.index).toBeGreaterThan(0);
+});
+
+test('a member that comes when the log was cut gets its base from the leader and its data from a storage', async () => {
+  for (let i = 0; i < 40; i += 1) {
+    expect(await client.write(put(`k${i}`, 'v'.repeat(1_024)), WAIT_MS)).toMatchObject({
+      kind: 'decided',
+    });
+  }
+  for (const store of stores.values()) await store.flush();
+  const firstIndex = (): number => {
+    const leader = cluster.leader ?? n1;
+    return cluster.member(leader).sequencer.status().logFirstIndex;
+  };
+  await eventually('the log is cut', async () => {
+    expect(await client.write(put('more', 'v'), WAIT_MS)).toMatchObject({ kind: 'decided' });
+    return firstIndex() > 10;
+  });
+  await cluster.start(n4);
+  await members({ kind: 'add', node: n4 });
+  await untilVoter(n4);
+  expect(cluster.member(n4).sequencer.status().logFirstIndex).toBeGreaterThan(10);
+  const keys = cluster.member(n1).replica.status();
+  await eventually('it has all of it', () => {
+    const { appliedIndex, chain, keys: count } = cluster.member(n4).replica.status();
+    const other = cluster.member(n1).replica.status();
+    return appliedIndex === other.appliedIndex && chain === other.chain && count === keys.keys;
+  });
 });
 
 test('the leader can be removed: somebody else leads, and says so', async () => {

@@ -9,7 +9,8 @@
  *   2. the queue holds at most `queueBytesMax` bytes of batches
  */
 import { cutEntry, type OutcomeRoute, type ProposeReply, RefusalReason } from '@kvstore/contract';
-import type { LogIndex, NodeId } from '@kvstore/std';
+import type { Proposed } from '@kvstore/raft';
+import { assertNever, type LogIndex, type NodeId } from '@kvstore/std';
 
 export interface Proposal {
   readonly route: OutcomeRoute;
@@ -90,4 +91,21 @@ export class Proposals {
 
 export function answerAll(proposals: readonly Proposal[], reply: ProposeReply): void {
   for (const proposal of proposals) proposal.answer(reply);
+}
+
+/**
+ * While leadership is handed over nothing is taken: whoever proposes is sent to who takes over, which it finds
+ * leading a moment later.
+ */
+export function refusalOf(proposed: Exclude<Proposed, { kind: 'appended' }>): ProposeReply {
+  switch (proposed.kind) {
+    case 'overloaded':
+      return { kind: 'refused', reason: RefusalReason.overloaded };
+    case 'transferring':
+      return { kind: 'not-leader', leader: proposed.to };
+    case 'not-leader':
+      return { kind: 'not-leader', leader: proposed.leader };
+    default:
+      return assertNever(proposed);
+  }
 }

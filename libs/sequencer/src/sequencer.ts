@@ -13,13 +13,11 @@
  *   4. a message of another founded cluster, or of a former start of its sender, is dropped and counted
  */
 import {
-  askControl,
   type BusMessage,
   type BusSubscription,
   clusterTagOf,
   ConsensusOperation,
   type ConsensusStatus,
-  ControlOperation,
   decodeBeacon,
   decodeMark,
   decodePropose,
@@ -33,10 +31,8 @@ import {
   FrameCodec,
   FrameKind,
   FrameRefusal,
-  type Hello,
   isProposableBatch,
   type Lanes,
-  type MemberHello,
   type MemberQuestion,
   type MemberReply,
   type ProposeReply,
@@ -46,7 +42,6 @@ import {
   Subjects,
 } from '@kvstore/contract';
 import {
-  assertNever,
   isNodeId,
   LOG_START,
   type LogIndex,
@@ -60,13 +55,13 @@ import {
   type Entry,
   type LogBase,
   type Message,
-  type Proposed,
   type RaftNode,
   type Ready,
   Role,
   type SoftState,
 } from '@kvstore/raft';
 import type { ArchiveSource, ArchiveState } from './archive-source.ts';
+import { askHello } from './ask-hello.ts';
 import { ClusterClock } from './cluster-clock.ts';
 import { CommitWatch } from './commit-watch.ts';
 import { CommittedLog } from './committed-log.ts';
@@ -82,8 +77,9 @@ import { LogWriter } from './log-writer.ts';
 import { MarkPace } from './mark-pace.ts';
 import { MemberRequests } from './member-requests.ts';
 import { Members } from './members.ts';
-import { answerAll, type Proposal, Proposals } from './proposals.ts';
+import { answerAll, type Proposal, Proposals, refusalOf } from './proposals.ts';
 import { decodeMessage, encodeMessage } from './raft-codec.ts';
+import { ReadRequests } from './read-requests.ts';
 import {
   defaultSequencerConfig,
   type SequencerConfig,
@@ -95,8 +91,6 @@ import { Storages } from './storages.ts';
 /** How long a room is awaited between two looks. */
 const ROOM_POLL_MS = 10;
 const CLOCK_ENTRY_PERIOD_MS = 500;
-/** How long the process of a node that is to be added may take to say who it is. */
-const HELLO_MS = 500;
 /** Two election timeouts without a commit, or without an fsync, are no accident. */
 const PATIENCE_TIMEOUTS = 2;
 
@@ -139,7 +133,7 @@ export class Sequencer {
   #clusterId: string | undefined;
   #clusterTag = 0;
   readonly #foreign = new Set<string>();
-  readonly #reads = new Map<number, (reply: ReadIndexReply) => void>();
+  readonly #reads: ReadRequests;
   readonly #subscriptions: BusSubscription[] = [];
   #ticker: Timer | undefined;
   #ticks = 0;
@@ -147,7 +141,6 @@ export class Sequencer {
   #commitIndex: LogIndex = logIndex(0);
   #lastClockEntry: LogIndex = logIndex(0);
   #lastClockEntryAtMs = 0;
-  #nextRead = 1;
   #advancing = false;
   #stopped = false;
 
@@ -169,6 +162,7 @@ export class Sequencer {
     this.#diskWatch = new DiskWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.archive = this.#archiveSource();
     this.#raft = createCore(options, this.#config, this.#headers, this.#clusterClock);
+    this.#reads = new ReadRequests(this.#raft);
     this.#members = new Members(this.#raft.status().configuration);
     this.#storages = new Storages(this.#members);
     this.#memberRequests = this.#takeMemberRequests();
@@ -298,7 +292,8 @@ export class Sequencer {
   }
 
   #takeMemberRequests(): MemberRequests {
-    const { node, clock, timers } = this.#options;
+    const { node, clock, timers, lanes } = this.#options;
+    const wire = { bus: lanes.control, frames: this.#frames, subjects: this.#subjects };
     return new MemberRequests({
       node,
       raft: this.#raft,
@@ -306,7 +301,7 @@ export class Sequencer {
       clock,
       timers,
       confirm: (timeoutMs) => this.#confirm(timeoutMs),
-      hello: (other) => this.#hello(other),
+      hello: (other) => askHello(wire, other),
       advance: () => this.#advance(),
     });
   }
@@ -319,14 +314,6 @@ export class Sequencer {
         resolve(reply.kind === 'granted');
       });
     });
-  }
-
-  async #hello(node: NodeId): Promise<MemberHello | undefined> {
-    const subject = this.#subjects.control('consensus', node, ControlOperation.hello);
-    const request = { process: `sequencer of ${this.#options.node}` };
-    const { control } = this.#options.lanes;
-    const hello = await askControl<Hello>(control, this.#frames, subject, request, HELLO_MS);
-    return hello?.member;
   }
 
   async #restoreHeader(): Promise<void> {
@@ -411,10 +398,10 @@ export class Sequencer {
     this.#members.follow(ready.configuration, ready.commitIndex ?? this.#commitIndex);
     if (ready.commitIndex !== undefined) this.#commit(ready.commitIndex, ready.committed);
     for (const { context, index } of ready.reads) {
-      this.#answerRead(context, { kind: 'granted', index });
+      this.#reads.answer(context, { kind: 'granted', index });
     }
     for (const context of ready.abandonedReads) {
-      this.#answerRead(context, { kind: 'not-leader', leader: undefined });
+      this.#reads.answer(context, { kind: 'not-leader', leader: undefined });
     }
     for (const load of ready.loads) void this.#load(load.to, load.from, load.maxBytes);
   }
@@ -638,23 +625,9 @@ export class Sequencer {
   }
 
   #requestRead(answer: (reply: ReadIndexReply) => void): void {
-    const context = this.#nextRead++;
-    this.#reads.set(context, answer);
-    const requested = this.#raft.requestRead(context);
-    if (requested === 'not-leader') {
-      this.#answerRead(context, { kind: 'not-leader', leader: this.#soft.leader });
-    } else if (requested === 'overloaded') {
-      this.#answerRead(context, { kind: 'overloaded' });
-    } else {
-      this.counters.readIndexRequests += 1;
-      this.#advance();
-    }
-  }
-
-  #answerRead(context: number, reply: ReadIndexReply): void {
-    const answer = this.#reads.get(context);
-    this.#reads.delete(context);
-    answer?.(reply);
+    if (!this.#reads.add(this.#soft.leader, answer)) return;
+    this.counters.readIndexRequests += 1;
+    this.#advance();
   }
 
   #onPull(message: BusMessage): void {
@@ -722,22 +695,5 @@ export class Sequencer {
 
   #seal(kind: FrameKind, body: Uint8Array): Uint8Array {
     return this.#frames.seal(kind, this.#soft.term, body);
-  }
-}
-
-/**
- * While leadership is handed over nothing is taken: whoever proposes is sent to who takes over, which it finds
- * leading a moment later.
- */
-function refusalOf(proposed: Exclude<Proposed, { kind: 'appended' }>): ProposeReply {
-  switch (proposed.kind) {
-    case 'overloaded':
-      return { kind: 'refused', reason: RefusalReason.overloaded };
-    case 'transferring':
-      return { kind: 'not-leader', leader: proposed.to };
-    case 'not-leader':
-      return { kind: 'not-leader', leader: proposed.leader };
-    default:
-      return assertNever(proposed);
   }
 }
