@@ -19,6 +19,9 @@ import { NatsCluster, type NatsClusterOptions } from '../support/nats-cluster.ts
 import { RawGateway } from '../support/raw-gateway.ts';
 import { get, put } from '../support/requests.ts';
 
+/** Several election timeouts. */
+const ALONE_MS = 2_500;
+
 let cluster: NatsCluster;
 
 async function start(options: NatsClusterOptions = {}): Promise<NatsCluster> {
@@ -265,6 +268,44 @@ describe('a data connection is dead while the one for votes and heartbeats lives
     proxyOf(home).heal();
     await cluster.untilEqual();
   });
+});
+
+describe('a follower is cut off from NATS and comes back', () => {
+  test.each(['both', 'to-server', 'to-client'] as const)(
+    '(%s): nobody is elected, and writes are not held up',
+    async (direction) => {
+      const proxies = new Map<string, TcpProxy>();
+      await start({
+        urlOf: (of, name) => (of === 'consensus' ? proxies.get(name)?.url : undefined),
+      });
+      for (const name of cluster.nodes) {
+        proxies.set(name, await TcpProxy.start(cluster.server.port));
+      }
+      await cluster.startAll();
+      const leader = await cluster.untilLed();
+      const [follower] = others(leader);
+      const client = await cluster.client('gateway-1');
+      const { term: before } = cluster.consensus(leader).sequencer.status();
+      const { sequencer } = cluster.consensus(follower);
+
+      proxies.get(follower)?.blackHole(direction);
+      const until = performance.now() + ALONE_MS;
+      for (let i = 0; performance.now() < until; i += 1) {
+        expect(await client.write(put(`k${i}`, 'v'), 2_000)).toMatchObject({ kind: 'decided' });
+      }
+      const missed = cluster.consensus(leader).sequencer.status().commitIndex;
+      expect(sequencer.status().commitIndex).toBeLessThan(missed);
+      proxies.get(follower)?.heal();
+
+      await eventually('it follows again', () => sequencer.status().commitIndex >= missed);
+      expect(await client.write(put('last', 'v'), 2_000)).toMatchObject({ kind: 'decided' });
+      expect(await cluster.untilLed()).toBe(leader);
+      for (const node of cluster.nodes) {
+        expect(cluster.consensus(node).sequencer.status().term).toBe(before);
+      }
+      await cluster.untilEqual();
+    },
+  );
 });
 
 describe('a storage that missed everything', () => {

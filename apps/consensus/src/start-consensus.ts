@@ -21,6 +21,7 @@ import { observeConsensus } from './consensus-metrics.ts';
 import { ConsensusModule } from './consensus.module.ts';
 import { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
 import { foundCluster } from './found-cluster.ts';
+import { watchRemoval } from './removal-watch.ts';
 
 const GROUP = 'g0';
 const ROLE = 'consensus';
@@ -67,6 +68,7 @@ export async function startConsensus(start: ServiceStart): Promise<void> {
   }
   await sequencer.start(clusterId);
   shutdown.add(ROLE, () => sequencer.stop());
+  watchRemoval({ sequencer, node: name, bus, frames, subjects, self, log, shutdown });
   startArchiver({ sequencer, context, frames, lanes, metrics, log, shutdown });
   log.event('info', 'consensus serves', { node: name, cluster_id: clusterId });
 }

@@ -50,6 +50,8 @@ export class MemberClient {
     const { clock, routing } = this.#options;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     let mayBeDone = false;
+    /** A copy that was not answered may still be looked at, whatever another one is told. */
+    let isUnanswered = false;
     let last: Failure | undefined;
     for (;;) {
       const leftMs = deadlineMs - clock.monotonicMs();
@@ -60,20 +62,25 @@ export class MemberClient {
         continue;
       }
       const answer = await this.#ask(leader, request, leftMs);
-      if (answer === 'no-answer') mayBeDone = true;
+      if (answer === 'no-answer') isUnanswered = true;
       if (typeof answer !== 'string') {
         if (answer.kind === 'members') return this.#byTheLeader(answer, leader, deadlineMs);
         if (answer.kind === 'unsettled') mayBeDone = true;
-        if (answer.kind === 'not-leader') routing.hint(leader, answer.leader);
+        // Why only then: who does not know a leader must not take it from all other requests.
+        if (answer.kind === 'not-leader' && answer.leader !== undefined) {
+          routing.hint(leader, answer.leader);
+        }
         if (answer.kind === 'failure') {
           // Why not these: another attempt may find what was in the way gone.
-          if (answer.code !== 'OVERLOADED') return answer;
+          if (answer.code !== 'OVERLOADED') return isUnanswered ? unknown() : answer;
           last = answer;
         }
       }
       await this.#pause(Math.min(RETRY_MS, Math.max(deadlineMs - clock.monotonicMs(), 0)));
     }
-    return mayBeDone && request.kind !== 'list' ? unknown() : (last ?? noLeader());
+    return (mayBeDone || isUnanswered) && request.kind !== 'list'
+      ? unknown()
+      : (last ?? noLeader());
   }
 
   /** After a transfer, or the removal of a leader, another one knows how the members stand. */
