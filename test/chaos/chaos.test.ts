@@ -17,7 +17,7 @@ const GAP_MS_MAX = 15_000;
 const OPERATIONS_MIN = 100;
 const SEED = 100;
 
-const SHORT: readonly string[] = ['kill', 'transfer', 'membership'];
+const SHORT: readonly string[] = ['kill', 'transfer', 'membership', 'replace'];
 
 const evidence = mkdtempSync(join(tmpdir(), 'kvstore-chaos-report-'));
 const trials = new ClusterOfTrials(evidence);

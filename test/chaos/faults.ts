@@ -3,6 +3,7 @@
  * everything that it hit has been let go on or started again. And what operators do to a running cluster, by
  * the steps of the command line.
  */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '@kvstore/std';
@@ -13,6 +14,7 @@ import {
   addMember,
   type MemberCommands,
   removeMember,
+  replaceMember,
   transferLeadership,
 } from '../../scripts/cluster/member-commands.ts';
 import type { ClusterProcess } from '../support/cluster-process.ts';
@@ -29,11 +31,15 @@ export type Fault =
   /** Leadership is given to the member of the first victim. */
   | { readonly kind: 'transfer' }
   /** Two members come, one of the old ones goes, then the leader: from three to five and back. */
-  | { readonly kind: 'membership' };
+  | { readonly kind: 'membership' }
+  /** The victims' node is killed and its disk wiped; then it is replaced. */
+  | { readonly kind: 'replace' };
+
+type MemberAction = 'leads' | 'added' | 'removed' | 'replaced';
 
 export interface FaultEvent {
   readonly at: number;
-  readonly action: 'SIGKILL' | 'started' | 'SIGSTOP' | 'SIGCONT' | 'leads' | 'added' | 'removed';
+  readonly action: 'SIGKILL' | 'started' | 'SIGSTOP' | 'SIGCONT' | MemberAction;
   readonly names: readonly string[];
 }
 
@@ -78,6 +84,8 @@ export async function inject(fault: Fault, target: Target): Promise<void> {
       return transferred(target);
     case 'membership':
       return membersChanged(target);
+    case 'replace':
+      return replaced(target);
     default:
       return fault satisfies never;
   }
@@ -98,6 +106,16 @@ async function membersChanged({ cluster, victims, note }: Target): Promise<void>
   const { leader } = await commands.admin.list();
   await removeMember(commands, leader as string);
   note('removed', [leader as string]);
+}
+
+async function replaced({ cluster, victims, note, untilServed }: Target): Promise<void> {
+  const node = cluster.member(victims[0] as string).node as string;
+  note('SIGKILL', victims);
+  await cluster.kill(...victims);
+  rmSync(join(cluster.dataDir, node), { recursive: true });
+  await untilServed();
+  await replaceMember(memberCommands(cluster), node);
+  note('replaced', [node]);
 }
 
 /** Those of `npm run cluster -- …`, without the CPU of another Node process. */

@@ -177,6 +177,13 @@ const planned: readonly Scenario[] = [
     victims: follower,
   },
   {
+    name: 'replace',
+    fault: { kind: 'replace' },
+    trials: 4,
+    bounds: { gapMsMax: 1_000, failedMax: 0 },
+    victims: wholeFollower,
+  },
+  {
     name: 'isolated-follower',
     fault: stopped(2_500),
     trials: 6,
