@@ -2,7 +2,7 @@
  * Gets a snapshot from whichever other storage has one to give: one after the other, the one with the
  * highest durable index first; whoever failed lately comes last. One attempt at a time.
  */
-import type { Clock, LogIndex, NodeId, Timers } from '@kvstore/std';
+import { type Clock, logIndex, type LogIndex, type NodeId, type Timers } from '@kvstore/std';
 import { ReceiveOutcome, type SnapshotReceiver } from './snapshot-receiver.ts';
 import type { StoragePeers } from './storage-peers.ts';
 
@@ -73,9 +73,11 @@ export class Rebuild {
     return attempt;
   }
 
-  async #attempt(minIndex: LogIndex): Promise<boolean> {
+  async #attempt(from: LogIndex): Promise<boolean> {
     const { peers, receiver, clock, clusterTag, applied } = this.#options;
-    const sources = this.#inTurn(peers.sources(minIndex, applied(), clock.monotonicMs()));
+    // What stands no further than this storage is of no use to it.
+    const minIndex = logIndex(Math.max(from, applied() + 1));
+    const sources = this.#inTurn(peers.sources(minIndex, clock.monotonicMs()));
     if (sources.length === 0) this.waits += 1;
     for (const source of sources) {
       const tag = clusterTag();

@@ -135,6 +135,9 @@ export class Replica {
   #foreign = false;
   #resuming = false;
   #flushing = false;
+  #started = false;
+  /** What was found before it started. */
+  #earlyFailure: unknown;
   #stopped = false;
   /** Why it serves nothing until it is rebuilt. */
   #fenced: string | undefined;
@@ -250,8 +253,10 @@ export class Replica {
       data.subscribe(own(StorageOperation.snapshot), (m) => this.#sender.onRequest(m)),
     );
     this.#beaconTimer = timers.every(BEACON_PERIOD_MS, () => this.#publishNews());
-    if (store.damage === undefined) this.#publishBeacon();
-    else this.#fence(store.damage);
+    this.#started = true;
+    if (this.#earlyFailure !== undefined) this.failed(this.#earlyFailure);
+    else if (store.damage !== undefined) this.#fence(store.damage, false);
+    else this.#publishBeacon();
   }
 
   /** Stops serving, flushes what was applied and closes the store. */
@@ -272,8 +277,12 @@ export class Replica {
    */
   failed(error: unknown): void {
     const { store } = this.#options;
+    if (!this.#started) {
+      this.#earlyFailure ??= error;
+      return;
+    }
     const isDamaged = store.isDamage(error) || error instanceof DivergedError;
-    if (isDamaged && this.#pulls.nodes.length > 1) this.#fence(error as Error);
+    if (isDamaged && this.#pulls.nodes.length > 1) this.#fence(error as Error, true);
     else this.#fail(error);
   }
 
@@ -473,12 +482,12 @@ export class Replica {
 
   // --- rebuilding -------------------------------------------------------------------------------
 
-  #fence(why: Error): void {
+  /** `broken`: what the store holds is that, and not aside yet. */
+  #fence(why: Error, broken: boolean): void {
     if (this.#stopped) return;
     this.counters.fences += 1;
     this.#fenced = why.message;
-    // What was damaged when it was opened is aside already.
-    this.#broken = why !== this.#options.store.damage;
+    this.#broken = broken;
     this.#options.onNotice?.({ kind: 'fenced', reason: why.message });
     this.#waiters.close();
     this.#sender.close();

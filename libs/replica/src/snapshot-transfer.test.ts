@@ -1,7 +1,6 @@
 /** A snapshot between two storages over the real bus: how every attempt can end, and what it leaves. */
 import { MemoryBus } from '@kvstore/bus';
-import type {
-  SenderRole} from '@kvstore/contract';
+import type { SenderRole } from '@kvstore/contract';
 import {
   decodeSnapshotRequest,
   encodePullReply,
@@ -29,7 +28,7 @@ import {
 import { MemoryReplicaStore, positionAt, realTimers } from '@kvstore/testing';
 import { ConsensusPulls } from './consensus-pulls.ts';
 import type { IncomingSnapshot } from './replica-store.ts';
-import type { ReceiveOutcome} from './snapshot-receiver.ts';
+import type { ReceiveOutcome } from './snapshot-receiver.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 

@@ -23,16 +23,15 @@ export class StoragePeers {
   }
 
   /**
-   * Who serves and has applied `minIndex` and more than `applied`; the one with the highest durable
-   * index first.
+   * Who serves and has applied `minIndex`; the one with the highest durable index first.
    */
-  sources(minIndex: LogIndex, applied: LogIndex, nowMs: number): readonly NodeId[] {
+  sources(minIndex: LogIndex, nowMs: number): readonly NodeId[] {
     for (const [node, { atMs }] of this.#heard) {
       if (nowMs - atMs > FRESH_MS) this.#heard.delete(node);
     }
     return [...this.#heard]
       .filter(([, { beacon }]) => beacon.healthy)
-      .filter(([, { beacon }]) => beacon.applied >= minIndex && beacon.applied > applied)
+      .filter(([, { beacon }]) => beacon.applied >= minIndex)
       .toSorted(([a, one], [b, two]) => two.beacon.durable - one.beacon.durable || (a < b ? -1 : 1))
       .map(([node]) => node);
   }
