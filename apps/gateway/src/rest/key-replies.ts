@@ -23,15 +23,18 @@ export interface KeyName {
 }
 
 export function answerPut(exchange: KeyExchange, name: KeyName, done: PutDone): void {
+  const key = text(name.key);
   const expires = done.expiresAt === undefined ? '' : `,"expires_at":"${isoTime(done.expiresAt)}"`;
   const body =
-    `{"key":${JSON.stringify(text(name.key))},"namespace":"${name.namespace}","version":${done.version},` +
+    `{"key":${JSON.stringify(key)},"namespace":"${name.namespace}","version":${done.version},` +
     `"revision":${done.revision},"created_at":"${isoTime(done.createdAt)}",` +
     `"updated_at":"${isoTime(done.updatedAt)}"${expires}}`;
   const fields =
     `content-type: application/json\r\netag: ${entityTag(done.revision)}\r\n` +
     `kv-revision: ${done.revision}\r\n${requestIdLine(exchange)}`;
-  exchange.respond(done.version === 1 ? 201 : 200, fields, oneByteText(body));
+  // Invariant: UTF-8 is as long as its text exactly when it is ASCII; the rest of the body is.
+  const isAscii = key.length === name.key.length;
+  exchange.respond(done.version === 1 ? 201 : 200, fields, isAscii ? body : Buffer.from(body));
 }
 
 export function answerDeleted(exchange: KeyExchange, done: DeleteDone): void {
@@ -45,7 +48,7 @@ export function answerValue(exchange: KeyExchange, found: Found): void {
 }
 
 export function answerEntry(exchange: KeyExchange, name: KeyName, found: Found): void {
-  const body = oneByteText(JSON.stringify(entryView(name, found.entry)));
+  const body = Buffer.from(JSON.stringify(entryView(name, found.entry)));
   exchange.respond(200, entryLines(exchange, found, ENTRY_TYPE), body);
 }
 
@@ -104,11 +107,6 @@ function entryView({ namespace, key }: KeyName, entry: KvEntry): object {
     tags: Object.fromEntries(entry.tags.map((tag) => [tag.name, tag.value])),
     checksum: `crc32c:${crc32c(entry.value).toString(16).padStart(8, '0')}`,
   };
-}
-
-/** As it is when every character is one byte of UTF-8, else encoded. */
-function oneByteText(utf16: string): string | Uint8Array {
-  return Buffer.byteLength(utf16) === utf16.length ? utf16 : Buffer.from(utf16);
 }
 
 function text(bytes: Uint8Array): string {

@@ -137,6 +137,9 @@ export class Http1Connection implements AnswerSink {
     this.#parts.push(chunk);
     this.#partBytes += chunk.length;
     if (this.#partBytes >= this.#needBytes) this.#read(this.#takeParts());
+    else if (this.#parts.length === this.#owner.limits.requestReadsMax) {
+      this.#leave(this.#takeParts());
+    }
   };
 
   #takeParts(): Buffer {

@@ -139,6 +139,20 @@ describe('a connection is handed over', () => {
     expect(server.hot).toHaveLength(0);
   });
 
+  test('when a body comes in many small pieces', async () => {
+    await start();
+    const received = collect(socket);
+    socket.setNoDelay(true);
+    socket.write('PUT /k/a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n');
+    for (let sent = 0; sent < 100; sent++) {
+      socket.write('b');
+      await new Promise(setImmediate);
+    }
+    socket.write(LAST);
+    expect((await received).received).toContain(`"body":"${'b'.repeat(100)}"`);
+    expect(server.hot).toHaveLength(0);
+  });
+
   test('when a body does not come, and the server behind refuses it in time', async () => {
     await start({ limits: { headersTimeoutMs: 60, requestTimeoutMs: 60, timeoutCheckMs: 10 } });
     const received = collect(socket);
