@@ -65,6 +65,8 @@ const CASES: readonly (readonly [string, string])[] = [
   ['no name', get(': c\r\n')],
   ['no colon', get('Abc\r\n')],
   ['an empty value', get('If-Match:\r\n')],
+  ['a value with a space behind', get('If-Match: "1" \r\n')],
+  ['a value behind spaces', get('If-Match:   "1"\r\n')],
   ['a field twice', get('If-Match: "1"\r\nIf-Match: "2"\r\n')],
   ['a content type twice', get('Content-Type: a\r\nContent-Type: b\r\n')],
   ['two hosts', get('Host: y\r\n')],
