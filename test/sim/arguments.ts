@@ -11,7 +11,8 @@ export const USAGE = `usage: npm run sim -- [options]
   --clients N      at most N clients
   --safety-ms N    end the faults after N simulated milliseconds
   --mutant ID      run with one seeded bug, until an invariant catches it
-  --mutants        run every seeded bug; all but the known survivors must be caught
+  --mutants        run every seeded bug; all must be caught
+  --record         with --mutants: note which seed caught each of them
   --json           print the totals as one line of JSON
 `;
 
@@ -22,6 +23,7 @@ export interface SimArguments {
   readonly log: boolean;
   readonly json: boolean;
   readonly mutants: boolean;
+  readonly record: boolean;
   readonly mutant: string | undefined;
   readonly reduction: Reduction;
 }
@@ -43,6 +45,7 @@ export function parseArguments(args: readonly string[]): SimArguments {
     log: values.log === true,
     json: values.json === true,
     mutants: values.mutants === true,
+    record: values.record === true,
     mutant: values.mutant,
     reduction: {
       without: families(values.without),
@@ -79,6 +82,7 @@ function parse(args: readonly string[]) {
         log: flag,
         json: flag,
         mutants: flag,
+        record: flag,
         mutant: text,
         without: text,
         clients: text,

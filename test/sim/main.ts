@@ -11,16 +11,17 @@ async function main(): Promise<number> {
   const args = parseArguments(process.argv.slice(2));
   if (args.mutants) {
     const { runGate } = await import('./mutants/mutation-gate.ts');
-    return runGate(args.seed, (line) => void process.stdout.write(`${line}\n`)) ? 0 : 1;
+    const options = { firstSeed: args.seed, record: args.record };
+    return runGate(options, (line) => void process.stdout.write(`${line}\n`)) ? 0 : 1;
   }
   if (args.mutant !== undefined) await load(args.mutant);
   return simulate(args);
 }
 
 async function load(id: string): Promise<void> {
-  const { MUTANTS } = await import('./mutants/catalogue.ts');
+  const { CONTROLS, MUTANTS } = await import('./mutants/catalogue.ts');
   const { loadMutant } = await import('./mutants/source-hooks.ts');
-  const mutant = MUTANTS.find((each) => each.id === id);
+  const mutant = [...MUTANTS, ...CONTROLS].find((each) => each.id === id);
   if (mutant === undefined) throw new UsageError(`no such mutant: ${id}`);
   loadMutant(mutant);
 }

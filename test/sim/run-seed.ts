@@ -6,10 +6,11 @@
 import { ClusterChecker } from './invariants/cluster-checker.ts';
 import { HistoryInvariants } from './invariants/history-invariants.ts';
 import { InvariantViolation, Ledger } from './invariants/ledger.ts';
+import { replicasOf } from './invariants/quorums.ts';
 import { FaultAtlas } from './world/fault-atlas.ts';
 import { Nemesis } from './world/nemesis.ts';
 import { Scheduler } from './world/scheduler.ts';
-import { SimCluster } from './world/sim-cluster.ts';
+import { SimCluster, type SimNode } from './world/sim-cluster.ts';
 import { NO_REDUCTION, optionsOf, type Reduction, type SimOptions } from './world/sim-options.ts';
 import { WorkloadRunner } from './world/workload.ts';
 
@@ -110,16 +111,19 @@ class SeedRun {
     this.#clients.start();
     this.#nemesis.start();
     this.#scheduler.settle();
-    this.#scheduler.runUntil(this.#options.safetyMs * 1000);
+    const { safetyMs, quietMs } = this.#options;
+    this.#scheduler.runUntil((safetyMs - quietMs) * 1000);
+    this.#clients.stop();
+    this.#scheduler.runUntil(safetyMs * 1000);
   }
 
   #liveness(): void {
     this.#nemesis.heal();
-    this.#clients.stop();
     this.#scheduler.settle();
     this.#scheduler.runUntil(this.#nemesis.overAtUs);
     this.#within('L1', LEADER_WITHIN_MS, () => this.#hasLeader, 'no leader');
-    this.#within('L2', CONVERGED_WITHIN_MS, () => this.#clients.running === 0, 'requests wait');
+    this.#within('L2', CONVERGED_WITHIN_MS, () => this.#waiting === 0, 'requests wait');
+    this.#within('L3', CONVERGED_WITHIN_MS, () => this.#hasConverged, 'storages are behind');
     let answered = false;
     this.#clients.finalRound().then(
       () => {
@@ -132,8 +136,9 @@ class SeedRun {
     this.#within('L3', CONVERGED_WITHIN_MS, () => this.#hasConverged, 'storages are behind');
     const before = this.#leadership;
     this.#scheduler.runUntil(this.#scheduler.nowUs + STEADY_MS * 1000);
-    this.#ledger.expect('L1', before !== 'nobody' && this.#leadership === before, () => {
-      return `${before} became ${this.#leadership} with nothing wrong`;
+    const now = this.#leadership;
+    this.#ledger.expect('L1', before === now || this.#isPreferred(before, now), () => {
+      return `${before} became ${now} with nothing wrong`;
     });
   }
 
@@ -164,17 +169,37 @@ class SeedRun {
     this.#gaveUp = replayed.gaveUp;
   }
 
-  /** What can be expected to run: a damaged node may refuse to. */
+  /** Who takes part and can be expected to run: a damaged node may refuse to. */
   get #members() {
-    return this.#cluster.nodes.filter(({ consensus }) => consensus?.isAlive === true);
+    const leader = this.#leader;
+    const members = leader && replicasOf(this.#checker.ghost.logOf(leader.id).configuration);
+    return this.#cluster.nodes.filter(({ id, consensus }) => {
+      return consensus?.isAlive === true && members?.includes(id) !== false;
+    });
+  }
+
+  get #waiting(): number {
+    return this.#clients.running + this.#nemesis.operator.waiting;
   }
 
   get #leadership(): string {
-    for (const { id, sequencer } of this.#members) {
-      const status = sequencer?.status();
-      if (status?.role === 'leader') return `${id} in term ${status.term}`;
-    }
-    return 'nobody';
+    const leader = this.#leader;
+    if (leader === undefined) return 'nobody';
+    return `${leader.id} in term ${leader.sequencer?.status().term}`;
+  }
+
+  get #leader(): SimNode | undefined {
+    return this.#cluster.nodes.find(({ sequencer }) => sequencer?.status().role === 'leader');
+  }
+
+  /** A voter of higher priority may take over, which is why it has that. */
+  #isPreferred(before: string, now: string): boolean {
+    const leader = this.#leader;
+    if (leader === undefined) return false;
+    const { priorities } = this.#checker.ghost.logOf(leader.id).configuration;
+    const of = (leadership: string): number =>
+      priorities.find(({ node }) => leadership.startsWith(`${node} `))?.priority ?? 0;
+    return of(now) > of(before);
   }
 
   get #hasLeader(): boolean {
@@ -194,7 +219,7 @@ class SeedRun {
       const applied = replica?.store.applied.index ?? '-';
       return `${id} ${state} term ${status?.term} commit ${status?.commitIndex} last ${status?.lastIndex} applied ${applied}`;
     });
-    return [...nodes, `${this.#clients.running} clients wait`].join('; ');
+    return [...nodes, `${this.#waiting} requests wait`].join('; ');
   }
 }
 

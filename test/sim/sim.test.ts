@@ -1,28 +1,34 @@
 /** A short simulation in every test run; the long ones are `npm run sim`. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CampaignResult } from './campaign.ts';
-import { MUTANTS, SURVIVORS } from './mutants/catalogue.ts';
+import { MUTANTS } from './mutants/catalogue.ts';
 import { applyEdit, StaleMutantError } from './mutants/mutant.ts';
-import { Dice } from './world/dice.ts';
+import { caughtAt } from './mutants/mutation-gate.ts';
+import { currentCommit, turnOf } from './mutants/rotation.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const DAY_MS = 86_400_000;
-/** These take more seeds than a test run has. */
-const SLOW = new Set([...Object.keys(SURVIVORS), 'M5', 'B6']);
+const SEEDS = 500;
+/** Of each seeded bug; begun where it was caught, the search rarely takes more than a few. */
+const MUTANT_SEEDS = 500;
+const RUN_MS_MAX = 240_000;
+const COMMIT = currentCommit();
 
-function simulate(...args: readonly string[]): { status: number | null; result: CampaignResult } {
+type Printed = CampaignResult & { readonly unseen: readonly string[] };
+
+async function simulate(
+  ...args: readonly string[]
+): Promise<{ readonly status: number | null; readonly result: Printed }> {
   const command = ['--conditions=kvstore-source', 'test/sim/main.ts', '--json', ...args];
-  const run = spawnSync(process.execPath, command, {
-    cwd: ROOT,
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-    timeout: 60_000,
-  });
-  const line = run.stdout.split('\n').find((each) => each.startsWith('{'));
-  if (line === undefined) throw new Error(`no result: ${run.stderr}`);
-  return { status: run.status, result: JSON.parse(line) as CampaignResult };
+  const run = spawn(process.execPath, command, { cwd: ROOT, timeout: RUN_MS_MAX });
+  let [output, errors] = ['', ''];
+  run.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  run.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const status = await new Promise<number | null>((resolve) => void run.on('close', resolve));
+  const line = output.split('\n').find((each) => each.startsWith('{'));
+  if (line === undefined) throw new Error(`no result: ${errors}`);
+  return { status, result: JSON.parse(line) as Printed };
 }
 
 /** Of the command that a failure names. */
@@ -30,14 +36,19 @@ function argumentsOf(command: string): readonly string[] {
   return command.split(' -- ')[1]?.split(' ') ?? [];
 }
 
-test('no invariant breaks in a short simulation, and two runs of a seed leave one trace', () => {
-  const { status, result } = simulate('--seeds', '200');
-  expect(result.failure?.message).toBeUndefined();
-  expect(status).toBe(0);
-  expect(result.totals).toMatchObject({ seeds: 200, repeated: 2 });
-}, 90_000);
+test(
+  'no invariant breaks, every fault is injected, and two runs of a seed leave one trace',
+  async () => {
+    const { status, result } = await simulate('--seeds', String(SEEDS));
+    expect(result.failure?.message).toBeUndefined();
+    expect(result.unseen).toEqual([]);
+    expect(status).toBe(0);
+    expect(result.totals).toMatchObject({ seeds: SEEDS, repeated: 5 });
+  },
+  RUN_MS_MAX,
+);
 
-test('every seeded bug changes code that is there, exactly once', () => {
+test('every seeded bug changes code that is there, exactly once, and has been caught', () => {
   for (const { id, edits } of MUTANTS) {
     for (const edit of edits) {
       const source = readFileSync(join(ROOT, edit.file), 'utf8');
@@ -46,18 +57,18 @@ test('every seeded bug changes code that is there, exactly once', () => {
   }
   const gone = { file: 'a.ts', find: 'gone', replace: '' };
   expect(() => applyEdit('the code', gone, 'M0')).toThrow(StaleMutantError);
+  expect(Object.keys(caughtAt()).sort()).toEqual(MUTANTS.map(({ id }) => id).sort());
 });
 
-test("the day's seeded bugs are caught, and the command repeats the failure", () => {
-  let quick = MUTANTS.filter(({ id }) => !SLOW.has(id));
-  const dice = new Dice(Math.floor(Date.now() / DAY_MS), 'mutants');
-  for (let picks = 0; picks < 3; picks++) {
-    const { id } = dice.pick(quick);
-    quick = quick.filter((each) => each.id !== id);
-    const { status, result } = simulate('--mutant', id, '--seeds', '400');
-    expect(`${id} ${status}`).toBe(`${id} 1`);
+test.each(turnOf(COMMIT))(
+  `the seeded bug $mutant.id is caught; it is its turn at commit ${COMMIT.slice(0, 8)}`,
+  async ({ mutant, firstSeed }) => {
+    const range = ['--seed', String(firstSeed), '--seeds', String(MUTANT_SEEDS)];
+    const { status, result } = await simulate('--mutant', mutant.id, ...range);
+    expect(`${mutant.id} ${status}`).toBe(`${mutant.id} 1`);
     const { failure } = result;
-    const again = simulate(...argumentsOf(failure?.command ?? ''));
+    const again = await simulate(...argumentsOf(failure?.command ?? ''));
     expect(again.result.failure?.message).toBe(failure?.message);
-  }
-}, 90_000);
+  },
+  RUN_MS_MAX,
+);

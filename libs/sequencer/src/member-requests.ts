@@ -268,8 +268,11 @@ export class MemberRequests {
         const refused = this.#refusalToTransfer(to, status);
         if (refused !== undefined) return refused;
         begun = raft.transferLeadership(to) === 'started';
-        this.#of.advance();
-        if (begun) continue;
+        if (begun) {
+          // Why only then: it wakes whoever waits, and they would wake each other for ever.
+          this.#of.advance();
+          continue;
+        }
       }
       await this.#woken();
     }

@@ -191,6 +191,16 @@ export class MemoryDisk implements Disk {
     return inode.bytes.slice(0, inode.size);
   }
 
+  /** Files that a power cut leaves when nothing unsynced survives: views, by path. */
+  *durableFiles(): Generator<readonly [path: string, bytes: Uint8Array]> {
+    for (const [directory, { durable }] of this.#directories) {
+      for (const [name, inode] of durable) {
+        const path = directory === '' ? name : `${directory}/${name}`;
+        yield [path, inode.durable.subarray(0, inode.durableSize)];
+      }
+    }
+  }
+
   /** Replaces contents, durably: bit rot, a lost block, a restored old copy. */
   damage(path: string, bytes: Uint8Array): void {
     const inode = this.#inode(path);

@@ -4,6 +4,7 @@
  */
 import { FrameKind } from '@kvstore/contract';
 import type { LsmStore } from '@kvstore/lsm';
+import { configurationOf, type Entry } from '@kvstore/raft';
 import { LogError, type Sequencer } from '@kvstore/sequencer';
 import { DiskError, type LogPosition, type NodeId, term } from '@kvstore/std';
 import { decodeMessage } from '../../../libs/sequencer/src/raft-codec.ts';
@@ -21,6 +22,7 @@ import { peekFrame } from './frame-bytes.ts';
 import { Ghost, NodeLog } from './ghost.ts';
 import { InvariantViolation, type Ledger } from './ledger.ts';
 import { LogInvariants } from './log-invariants.ts';
+import { MembershipInvariants } from './membership-invariants.ts';
 import { ServiceInvariants } from './service-invariants.ts';
 import { StorageInvariants } from './storage-invariants.ts';
 
@@ -37,6 +39,7 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
   readonly #ledger: Ledger;
   readonly #scheduler: Scheduler;
   readonly #tell: Teller;
+  readonly #members: MembershipInvariants;
   readonly #logs: LogInvariants;
   readonly #elections: ElectionInvariants;
   readonly #commits: CommitInvariants;
@@ -58,18 +61,31 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     this.#scheduler = scheduler;
     this.#tell = tell;
     const bytesMax = options.sequencer.uncommittedBytesMax ?? 0;
-    this.#logs = new LogInvariants(this.ghost, ledger, bytesMax);
-    this.#elections = new ElectionInvariants(this.ghost, ledger);
-    this.#commits = new CommitInvariants(this.ghost, ledger, this.#logs, this.#elections);
-    this.#services = new ServiceInvariants(this.ghost, ledger, atlas);
+    this.#members = new MembershipInvariants(this.ghost, ledger);
+    this.#logs = new LogInvariants(this.ghost, ledger, this.#members, atlas, bytesMax);
+    this.#elections = new ElectionInvariants(this.ghost, ledger, this.#members);
+    this.#commits = new CommitInvariants(this.ghost, ledger, {
+      logs: this.#logs,
+      elections: this.#elections,
+      members: this.#members,
+    });
+    this.#services = new ServiceInvariants(this.ghost, ledger, this.#members, atlas);
     this.storages = new StorageInvariants(this.ghost, ledger);
   }
 
   watch(cluster: SimCluster): void {
     this.#cluster = cluster;
+    this.ghost.founding = configurationOf(cluster.founders);
     for (const node of cluster.nodeIds) {
-      this.ghost.logs.set(node, new NodeLog(node, { term: term(0), vote: undefined }));
+      const founding = configurationOf(cluster.votersAtStart(node));
+      const log = new NodeLog(node, { term: term(0), vote: undefined }, founding);
+      this.ghost.logs.set(node, log);
     }
+    this.#members.view = {
+      commitIndexOf: (node) => cluster.nodeOf(node).sequencer?.status().commitIndex ?? 0,
+      baseIndexOf: (node) => (cluster.nodeOf(node).sequencer?.status().logFirstIndex ?? 1) - 1,
+      storedBy: (node) => cluster.nodeOf(node).files.durable.index,
+    };
     cluster.network.tap = this;
     this.#scheduler.afterEvent = (process) => {
       if (process instanceof SimProcess) this.#look(process, true);
@@ -82,10 +98,11 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     this.#tell(process.address, 'start', `incarnation ${process.incarnation}`);
   }
 
-  consensusStarting(node: NodeId): StoreWitness {
+  consensusStarting(node: NodeId, isOnDisk: (entry: Entry) => boolean): StoreWitness {
     this.#commits.restarted(node);
     this.#elections.restarted(node);
-    return this.#logs.witness(node);
+    this.#members.restarted(node);
+    return this.#logs.witness(node, isOnDisk);
   }
 
   consensusStarted(node: NodeId, sequencer: Sequencer): void {
@@ -191,6 +208,9 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     const node = this.#cluster?.nodes.find(({ id }) => id === process.machine);
     const status = node?.consensus === process ? node.sequencer?.status() : undefined;
     if (status === undefined) return;
+    if (settled && node?.sequencer !== undefined) {
+      this.#members.actsBy(node.id, node.sequencer.configuration, status.logFirstIndex - 1);
+    }
     if (!this.#commits.look(process, status, this.#scheduler.nowMs, settled)) return;
     this.#tell(
       process.address,

@@ -3,21 +3,33 @@
  * I11, I12, I24). The entries that leaders commit are the ghost's committed log.
  */
 import type { ConsensusStatus } from '@kvstore/contract';
-import type { Entry } from '@kvstore/raft';
+import type { Configuration, Entry } from '@kvstore/raft';
 import { type NodeId, term as asTerm } from '@kvstore/std';
 import type { SimProcess } from '../world/sim-process.ts';
 import type { ElectionInvariants } from './election-invariants.ts';
 import type { Ghost } from './ghost.ts';
 import type { Ledger } from './ledger.ts';
 import type { LogInvariants } from './log-invariants.ts';
+import type { MembershipInvariants } from './membership-invariants.ts';
+import { isQuorum } from './quorums.ts';
 
 /** Two election timeouts of 300 ms on a clock that is 10 % slow, and what a turn may take. */
 const CONTACT_MS_MAX = 900;
+
+/** Whom a look at a consensus asks or tells. */
+export interface CheckedBefore {
+  readonly logs: LogInvariants;
+  readonly elections: ElectionInvariants;
+  readonly members: MembershipInvariants;
+}
 
 interface Seen {
   status: ConsensusStatus;
   readonly matches: Map<string, number>;
   readonly contactMs: Map<string, number>;
+  configuration: Configuration | undefined;
+  /** When that came into force. */
+  configuredMs: number;
   /** When the disk of the leader was last seen to make progress, or had nothing to do. */
   diskMs: number;
 }
@@ -27,14 +39,16 @@ export class CommitInvariants {
   readonly #ledger: Ledger;
   readonly #logs: LogInvariants;
   readonly #elections: ElectionInvariants;
+  readonly #members: MembershipInvariants;
   readonly #seen = new Map<NodeId, Seen>();
   readonly #checkedCommit = new Map<NodeId, number>();
 
-  constructor(ghost: Ghost, ledger: Ledger, logs: LogInvariants, elections: ElectionInvariants) {
+  constructor(ghost: Ghost, ledger: Ledger, { logs, elections, members }: CheckedBefore) {
     this.#ghost = ghost;
     this.#ledger = ledger;
     this.#logs = logs;
     this.#elections = elections;
+    this.#members = members;
   }
 
   /** Forgets what the last incarnation had in memory. */
@@ -58,13 +72,20 @@ export class CommitInvariants {
     const isNew = before?.term !== status.term || before.role !== status.role;
     if (before !== undefined) this.#checkForward(node, before, status);
     if (status.role === 'candidate') this.#ghost.termsBegun.add(asTerm(status.term));
-    if (role && isNew) this.#elected(node, status);
+    if (role && isNew) this.#elected(node, status, before?.commitIndex ?? 0);
     if (!role) this.#logs.leading.delete(node);
     const current = this.#remember(node, seen, status, isNew, nowMs);
+    if (role)
+      this.#members.sendsTo(
+        node,
+        status.progress.map((each) => each.node),
+      );
     if (role) this.#checkMatches(node, current, status);
     if (role) this.#checkContact(process, current, status, nowMs);
     if (role) this.#checkDisk(process, current, before, nowMs);
-    if (role) this.#committed(node, status);
+    // Why the second: a leader that is dismissed commits that, and is none any more.
+    const hasLed = before?.role === 'leader' && before.term === status.term;
+    if (role || hasLed) this.#committed(node, status);
     else if (settled) this.#followed(node, status);
     return isNew || status.commitIndex !== before.commitIndex;
   }
@@ -82,7 +103,14 @@ export class CommitInvariants {
     }
     const contactMs = new Map<string, number>();
     for (const { node: peer } of status.progress) contactMs.set(peer, nowMs);
-    const fresh = { status, matches: new Map<string, number>(), contactMs, diskMs: nowMs };
+    const fresh = {
+      status,
+      contactMs,
+      matches: new Map<string, number>(),
+      configuration: undefined,
+      configuredMs: nowMs,
+      diskMs: nowMs,
+    };
     this.#seen.set(node, fresh);
     return fresh;
   }
@@ -94,8 +122,11 @@ export class CommitInvariants {
     });
   }
 
-  #elected(node: NodeId, { term }: ConsensusStatus): void {
+  /** `followed`: what it had been told to be committed. */
+  #elected(node: NodeId, { term }: ConsensusStatus, followed: number): void {
+    this.#checkCommitted(node, this.#checkedCommit.get(node) ?? 0, followed);
     this.#elections.leads(node, asTerm(term));
+    this.#members.elected(node, term, this.#elections.votersFor(node, asTerm(term)));
     this.#logs.leading.set(node, term);
     const log = this.#ghost.logOf(node);
     const newest = this.#ghost.newestCommittedBefore(term);
@@ -123,21 +154,21 @@ export class CommitInvariants {
     }
   }
 
-  #checkContact(
-    process: SimProcess,
-    { contactMs }: Seen,
-    status: ConsensusStatus,
-    nowMs: number,
-  ): void {
+  #checkContact(process: SimProcess, seen: Seen, status: ConsensusStatus, nowMs: number): void {
     if (status.progress.length < 2) return;
-    const resumedMs = process.pausedUntilUs / 1000;
-    let near = 0;
-    for (const { node } of status.progress) {
-      const atMs = Math.max(resumedMs, contactMs.get(node) ?? 0);
-      if (node === process.machine || nowMs - atMs <= CONTACT_MS_MAX) near += 1;
-    }
-    this.#ledger.expect('I24', near >= this.#ghost.majority, () => {
-      return `${process.machine} still leads term ${status.term} and has heard ${near} of ${status.progress.length} nodes lately`;
+    const { contactMs } = seen;
+    const { configuration } = this.#ghost.logOf(process.machine as NodeId);
+    // Why: whom it has to hear is another question since then.
+    if (seen.configuration !== configuration) seen.configuredMs = nowMs;
+    seen.configuration = configuration;
+    const sinceMs = Math.max(seen.configuredMs, process.pausedUntilUs / 1000);
+    const isNear = (node: NodeId): boolean => {
+      const known = contactMs.get(node) ?? nowMs;
+      contactMs.set(node, known);
+      return node === process.machine || nowMs - Math.max(sinceMs, known) <= CONTACT_MS_MAX;
+    };
+    this.#ledger.expect('I24', isQuorum(configuration, isNear), () => {
+      return `${process.machine} still leads term ${status.term} and has not heard a majority lately`;
     });
   }
 
@@ -155,9 +186,8 @@ export class CommitInvariants {
     this.#ledger.expect('I11', newest.term === term, () => {
       return `${node} commits entry ${commitIndex} of term ${newest.term} in term ${term}`;
     });
-    const copies = this.#ghost.durableOn(newest);
-    this.#ledger.expect('I8', copies >= this.#ghost.majority, () => {
-      return `${node} commits entry ${commitIndex}, durable on ${copies} nodes`;
+    this.#ledger.expect('I8', this.#ghost.isDurableFor(node, newest), () => {
+      return `${node} commits entry ${commitIndex}, which is not durable on a majority`;
     });
   }
 
@@ -167,21 +197,22 @@ export class CommitInvariants {
     before: ConsensusStatus | undefined,
     nowMs: number,
   ): void {
-    const { durableIndex, lastIndex, term, progress } = seen.status;
-    if (progress.length < 2) return;
+    const { durableIndex, lastIndex, term } = seen.status;
     const isIdle = durableIndex === lastIndex || before?.lastIndex === before?.durableIndex;
     if (isIdle || durableIndex !== before?.durableIndex) seen.diskMs = nowMs;
+    // A single voter has nobody to leave the lead to.
+    const { voters } = this.#ghost.logOf(process.machine as NodeId).configuration;
+    if (voters.length < 2) seen.diskMs = nowMs;
     const sinceMs = Math.max(seen.diskMs, process.pausedUntilUs / 1000);
     this.#ledger.expect('I31', nowMs - sinceMs <= CONTACT_MS_MAX, () => {
       return `${process.machine} leads term ${term}, and its disk stands at ${durableIndex} of ${lastIndex} for ${Math.floor(nowMs - sinceMs)} ms`;
     });
   }
 
-  /** The store of a follower lags behind its core while a term or vote waits for the disk. */
-  #followed(node: NodeId, { commitIndex }: ConsensusStatus): void {
+  #followed(node: NodeId, { commitIndex, logFirstIndex }: ConsensusStatus): void {
     const from = this.#checkedCommit.get(node) ?? 0;
     const log = this.#ghost.logOf(node);
-    if (commitIndex <= from || log.hardState !== log.durableHardState) return;
+    if (commitIndex <= from || !log.isLevel(logFirstIndex - 1)) return;
     this.#checkCommitted(node, from, commitIndex);
   }
 
@@ -193,6 +224,6 @@ export class CommitInvariants {
         return `${node} commits entry ${index} of term ${entry?.term}, committed is one of term ${known?.term}`;
       });
     }
-    this.#checkedCommit.set(node, to);
+    this.#checkedCommit.set(node, Math.max(from, to));
   }
 }

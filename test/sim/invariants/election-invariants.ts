@@ -6,6 +6,8 @@ import type { Message } from '@kvstore/raft';
 import type { NodeId, Term } from '@kvstore/std';
 import type { Ghost } from './ghost.ts';
 import type { Ledger } from './ledger.ts';
+import type { MembershipInvariants } from './membership-invariants.ts';
+import { isQuorum } from './quorums.ts';
 
 interface Position {
   readonly lastIndex: number;
@@ -15,25 +17,36 @@ interface Position {
 export class ElectionInvariants {
   readonly #ghost: Ghost;
   readonly #ledger: Ledger;
+  readonly #members: MembershipInvariants;
   /** Who got the vote of a node in a term. */
   readonly #votes = new Map<string, NodeId>();
   /** What a candidate said of its log when it asked this voter. */
   readonly #asked = new Map<string, Position>();
   /** Pre-votes that arrived, by candidate and term. */
   readonly #preVotes = new Map<string, Set<NodeId>>();
+  /** Votes that arrived, by candidate and term. */
+  readonly #granted = new Map<string, Set<NodeId>>();
+  /** Who was asked by the leader of a term to take over. */
+  readonly #successors = new Set<string>();
   /** The highest acknowledged index of a follower in a term. */
   readonly #acknowledged = new Map<string, number>();
 
-  constructor(ghost: Ghost, ledger: Ledger) {
+  constructor(ghost: Ghost, ledger: Ledger, members: MembershipInvariants) {
+    this.#members = members;
     this.#ghost = ghost;
     this.#ledger = ledger;
   }
 
   /** A consensus started anew: what it was granted before is forgotten. */
   restarted(node: NodeId): void {
-    for (const id of this.#preVotes.keys()) {
-      if (id.startsWith(`${node} `)) this.#preVotes.delete(id);
+    for (const known of [this.#preVotes, this.#granted, this.#successors]) {
+      for (const id of known.keys()) if (id.startsWith(`${node} `)) known.delete(id);
     }
+  }
+
+  /** Its own vote is one. */
+  votersFor(candidate: NodeId, term: Term): ReadonlySet<NodeId> {
+    return new Set([candidate, ...(this.#granted.get(`${candidate} ${term}`) ?? [])]);
   }
 
   acknowledged(node: NodeId, term: Term): number {
@@ -43,9 +56,14 @@ export class ElectionInvariants {
   sent(message: Message): void {
     const { from, to, term } = message;
     switch (message.kind) {
+      case 'pre-vote-request':
+        this.#members.standsForElection(from);
+        return;
       case 'vote-request':
+        this.#members.standsForElection(from);
         this.#checkVote(from, term, from);
-        this.#checkPreVotes(from, term);
+        if (message.forced) this.#checkAsked(from, term);
+        else this.#checkPreVotes(from, term);
         return;
       case 'vote-response':
         if (!message.granted) return;
@@ -71,6 +89,11 @@ export class ElectionInvariants {
     } else if (message.kind === 'pre-vote-response' && message.granted) {
       const id = `${to} ${term}`;
       this.#preVotes.set(id, (this.#preVotes.get(id) ?? new Set()).add(from));
+    } else if (message.kind === 'vote-response' && message.granted) {
+      const id = `${to} ${term}`;
+      this.#granted.set(id, (this.#granted.get(id) ?? new Set()).add(from));
+    } else if (message.kind === 'timeout-now') {
+      this.#successors.add(`${to} ${term}`);
     }
   }
 
@@ -109,9 +132,17 @@ export class ElectionInvariants {
   }
 
   #checkPreVotes(candidate: NodeId, term: Term): void {
-    const votes = 1 + (this.#preVotes.get(`${candidate} ${term}`)?.size ?? 0);
-    this.#ledger.expect('I23', votes >= this.#ghost.majority, () => {
-      return `${candidate} stands for term ${term} with ${votes} pre-votes`;
+    const votes = this.#preVotes.get(`${candidate} ${term}`) ?? new Set();
+    const { configuration } = this.#ghost.logOf(candidate);
+    const isAsked = isQuorum(configuration, (voter) => voter === candidate || votes.has(voter));
+    this.#ledger.expect('I23', isAsked, () => {
+      return `${candidate} stands for term ${term} with the pre-votes of ${[...votes].join(' ')}`;
+    });
+  }
+
+  #checkAsked(candidate: NodeId, term: Term): void {
+    this.#ledger.expect('I23', this.#successors.has(`${candidate} ${term - 1}`), () => {
+      return `${candidate} stands for term ${term} as a successor, and no leader asked it`;
     });
   }
 

@@ -2,8 +2,15 @@
  * What the checkers know of the whole cluster, which no part of it knows: the log of every node with
  * what is durable of it, and the entries that some leader has committed. Survives every crash.
  */
-import type { Entry, HardState } from '@kvstore/raft';
-import { assert, type LogIndex, type NodeId, type Term } from '@kvstore/std';
+import {
+  type Configuration,
+  type ConfigurationAt,
+  type Entry,
+  type HardState,
+  NO_CONFIGURATION,
+} from '@kvstore/raft';
+import { assert, type LogIndex, logIndex, type NodeId, type Term } from '@kvstore/std';
+import { configurationIn, isQuorum } from './quorums.ts';
 
 interface HeldEntry {
   readonly entry: Entry;
@@ -11,23 +18,36 @@ interface HeldEntry {
   readonly write: number;
 }
 
-/** The log of one node, as its store was told. */
+/** The log of one node, as its store was told. What was cut off its beginning is committed, and stays here. */
 export class NodeLog {
   readonly node: NodeId;
   #entries: HeldEntry[] = [];
   #durable = 0;
   #writes = 0;
   #finished = 0;
+  #configurations: ConfigurationAt[];
   readonly #writeEnds: (readonly Entry[])[] = [];
   /** Chains that were ever written here, by index. */
   readonly #everWritten = new Map<LogIndex, Set<number>>();
+  /** Its log begins after it. */
+  baseIndex = 0;
   hardState: HardState;
   durableHardState: HardState;
 
-  constructor(node: NodeId, initial: HardState) {
+  /** `founding`: in force before any entry; empty for who has to be admitted. */
+  constructor(node: NodeId, initial: HardState, founding: Configuration) {
     this.node = node;
+    this.#configurations = [{ index: logIndex(0), configuration: founding }];
     this.hardState = initial;
     this.durableHardState = initial;
+  }
+
+  /**
+   * Is what its store was told what its core acts by? The store lags behind while a term or vote waits for
+   * the disk, or a base does. `baseIndex`: the core's.
+   */
+  isLevel(baseIndex: number): boolean {
+    return this.hardState === this.durableHardState && this.baseIndex === baseIndex;
   }
 
   get lastIndex(): number {
@@ -40,6 +60,16 @@ export class NodeLog {
 
   get last(): Entry | undefined {
     return this.#entries.at(-1)?.entry;
+  }
+
+  /** Oldest first: the founding one, and those of its entries. */
+  get configurations(): readonly ConfigurationAt[] {
+    return this.#configurations;
+  }
+
+  /** In force here: the newest, committed or not. */
+  get configuration(): Configuration {
+    return (this.#configurations.at(-1) as ConfigurationAt).configuration;
   }
 
   at(index: number): Entry | undefined {
@@ -62,6 +92,7 @@ export class NodeLog {
     this.#durable = Math.min(this.#durable, first.index - 1);
     this.#writes += 1;
     this.#writeEnds.push(entries);
+    this.#configure(first.index, entries);
     for (const entry of entries) {
       this.#entries.push({ entry, write: this.#writes });
       const chains = this.#everWritten.get(entry.index) ?? new Set();
@@ -79,18 +110,62 @@ export class NodeLog {
     }
   }
 
-  restart(entries: readonly Entry[], state: HardState): void {
+  /**
+   * `entries`: all of them, those below the base of a log that was cut included; `founding`: what that base
+   * rests on, if there is one.
+   */
+  restart(entries: readonly Entry[], state: HardState, founding?: Configuration): void {
+    if (founding !== undefined) {
+      this.#configurations = [{ index: logIndex(0), configuration: founding }];
+    }
     this.#writes = 0;
     this.#finished = 0;
     this.#writeEnds.length = 0;
-    this.#entries = entries.map((entry) => ({ entry, write: 0 }));
+    this.#hold(entries);
     this.#durable = entries.length;
     this.hardState = state;
     this.durableHardState = state;
   }
+
+  /**
+   * A base takes the place of the log: `below`, which is committed. A crash finds the one or the other, so
+   * that what is in both of them is durable all the time.
+   */
+  installing(below: readonly Entry[], founding: Configuration): void {
+    while (this.#durable > 0) {
+      if (this.at(this.#durable)?.chain === below[this.#durable - 1]?.chain) break;
+      this.#durable -= 1;
+    }
+    // Who was to be admitted learns by it what the others have begun with.
+    this.#configurations = [{ index: logIndex(0), configuration: founding }];
+    this.#hold(below);
+  }
+
+  baseDurable(index: number): void {
+    this.#durable = Math.max(this.#durable, index);
+    this.baseIndex = index;
+  }
+
+  #hold(entries: readonly Entry[]): void {
+    this.#entries = entries.map((entry) => ({ entry, write: 0 }));
+    this.#configure(1, entries);
+  }
+
+  /** Configurations come and go with their entries. */
+  #configure(from: number, entries: readonly Entry[]): void {
+    this.#configurations = this.#configurations.filter(({ index }) => index < from);
+    for (const entry of entries) {
+      const configuration = configurationIn(entry);
+      if (configuration !== undefined) {
+        this.#configurations.push({ index: entry.index, configuration });
+      }
+    }
+  }
 }
 
 export class Ghost {
+  /** With which the cluster begins. */
+  founding: Configuration = NO_CONFIGURATION;
   readonly logs = new Map<NodeId, NodeLog>();
   /** By index − 1. */
   readonly committed: Entry[] = [];
@@ -100,6 +175,8 @@ export class Ghost {
   readonly leaders = new Map<Term, NodeId>();
   /** Terms in which some node has stood for election. */
   readonly termsBegun = new Set<Term>();
+  /** Up to there logs may be cut, as some leader has told. */
+  cutPoint = 0;
   /** Index of the newest entry that anybody outside was told to be committed. */
   acknowledgedIndex = 0;
 
@@ -121,14 +198,10 @@ export class Ghost {
     return this.committed[at];
   }
 
-  get majority(): number {
-    return Math.floor(this.logs.size / 2) + 1;
-  }
-
-  /** Nodes on which this committed entry is durable. */
-  durableOn(entry: Entry): number {
-    let count = 0;
-    for (const log of this.logs.values()) if (log.holdsDurably(entry.index, entry.chain)) count++;
-    return count;
+  /** Is this entry durable on what `node`, by its log, has to take for a quorum? */
+  isDurableFor(node: NodeId, entry: Entry): boolean {
+    return isQuorum(this.logOf(node).configuration, (voter) => {
+      return this.logOf(voter).holdsDurably(entry.index, entry.chain);
+    });
   }
 }

@@ -2,11 +2,13 @@
  * What the logs of the nodes promise each other and the disk (I3 to I8, I27, I28): checked at every
  * append, at everything that becomes durable, and at every recovery.
  */
-import type { Entry, HardState } from '@kvstore/raft';
-import type { NodeId } from '@kvstore/std';
+import type { Entry, HardState, LogBase } from '@kvstore/raft';
+import { LOG_START, type LogPosition, type NodeId } from '@kvstore/std';
+import { type FaultAtlas, FaultClass } from '../world/fault-atlas.ts';
 import type { StoreWitness } from '../world/watched-stores.ts';
 import type { Ghost, NodeLog } from './ghost.ts';
 import type { Ledger } from './ledger.ts';
+import type { MembershipInvariants } from './membership-invariants.ts';
 
 /** The limit that the simulated sequencer was given, and one entry that may be above it. */
 const ENTRY_BYTES_MAX = 400 * 1024;
@@ -14,24 +16,40 @@ const ENTRY_BYTES_MAX = 400 * 1024;
 export class LogInvariants {
   readonly #ghost: Ghost;
   readonly #ledger: Ledger;
+  readonly #members: MembershipInvariants;
+  readonly #atlas: FaultAtlas;
   /** Chain of every entry ever appended, by index and term. */
   readonly #chains = new Map<string, number>();
   /** The term in which a node leads now. */
   readonly leading = new Map<NodeId, number>();
   readonly #uncommittedBytesMax: number;
 
-  constructor(ghost: Ghost, ledger: Ledger, uncommittedBytesMax: number) {
+  constructor(
+    ghost: Ghost,
+    ledger: Ledger,
+    members: MembershipInvariants,
+    atlas: FaultAtlas,
+    uncommittedBytesMax: number,
+  ) {
+    this.#atlas = atlas;
+    this.#members = members;
     this.#ghost = ghost;
     this.#ledger = ledger;
     this.#uncommittedBytesMax = uncommittedBytesMax;
   }
 
-  witness(node: NodeId): StoreWitness {
+  witness(node: NodeId, isOnDisk: (entry: Entry) => boolean): StoreWitness {
     const log = this.#ghost.logOf(node);
     return {
-      recovered: (entries, state) => this.#recovered(log, entries, state),
+      recovered: (base, entries, state) => this.#recovered(log, base, entries, state),
+      cut: ({ position }) => this.#cut(log, position.index),
+      installing: ({ position }) => this.#installing(log, position),
+      baseDurable: ({ position }) => log.baseDurable(position.index),
       appended: (entries) => this.#appended(log, entries),
-      entriesDurable: (entries) => log.finishWrite(entries),
+      entriesDurable: (entries) => {
+        this.#checkDisk(node, entries, isOnDisk);
+        log.finishWrite(entries);
+      },
       saved: (state) => this.#saved(log, state),
       stateDurable: (state) => {
         log.durableHardState = state;
@@ -39,14 +57,21 @@ export class LogInvariants {
     };
   }
 
-  #recovered(log: NodeLog, entries: readonly Entry[], state: HardState): void {
+  #recovered(
+    log: NodeLog,
+    base: LogBase | undefined,
+    above: readonly Entry[],
+    state: HardState,
+  ): void {
     const { node, durableIndex, durableHardState } = log;
+    const below = this.#below(node, base?.position ?? LOG_START);
+    const entries = [...below, ...above];
     const kept =
       durableIndex === 0 || entries[durableIndex - 1]?.chain === log.at(durableIndex)?.chain;
     this.#ledger.expect('I28', kept, () => {
       return `${node} restarts with ${entries.length} entries and not with its durable ${durableIndex}`;
     });
-    const foreign = entries.find((entry) => !log.hasWritten(entry));
+    const foreign = above.find((entry) => !log.hasWritten(entry));
     this.#ledger.expect('I27', foreign === undefined, () => {
       return `${node} restarts with an entry ${foreign?.index} of term ${foreign?.term} that it never wrote`;
     });
@@ -58,7 +83,34 @@ export class LogInvariants {
     this.#ledger.expect('I3', !isOlder, () => {
       return `${node} restarts with ${show(state)} after ${show(durableHardState)} was durable`;
     });
-    log.restart(entries, state);
+    log.baseIndex = below.length;
+    log.restart(entries, state, base && this.#ghost.founding);
+  }
+
+  /** What stands for the entries up to a base: it is committed, so that they are known. */
+  #below(node: NodeId, { index, chain }: LogPosition): readonly Entry[] {
+    const { committed } = this.#ghost;
+    this.#ledger.expect('I27', index === 0 || committed[index - 1]?.chain === chain, () => {
+      return `the log of ${node} begins after ${index}, which is not committed so`;
+    });
+    return committed.slice(0, index);
+  }
+
+  #cut(log: NodeLog, index: number): void {
+    this.#ledger.expect('S6', index <= this.#ghost.cutPoint && index <= log.durableIndex, () => {
+      return `${log.node} cuts its log at ${index}; durable is ${log.durableIndex}, and no leader has let it above ${this.#ghost.cutPoint}`;
+    });
+    log.baseIndex = index;
+    this.#atlas.count(FaultClass.logCut);
+  }
+
+  #installing(log: NodeLog, base: LogPosition): void {
+    const isHeld = log.at(base.index)?.chain === base.chain;
+    this.#ledger.expect('I26', !isHeld, () => {
+      return `${log.node} replaces its log by a base at ${base.index}, an entry that it holds`;
+    });
+    log.installing(this.#below(log.node, base), this.#ghost.founding);
+    this.#atlas.count(FaultClass.baseInstalled);
   }
 
   #appended(log: NodeLog, entries: readonly Entry[]): void {
@@ -69,7 +121,10 @@ export class LogInvariants {
         return `${node} leads term ${first.term} and overwrites ${first.index} of ${log.lastIndex}`;
       });
     }
-    for (const entry of entries) this.#checkChain(node, entry);
+    for (const entry of entries) {
+      this.#checkChain(node, entry);
+      this.#members.appending(node, entry);
+    }
     const held = log.at(first.index)?.chain;
     const committed = this.#ghost.committed[first.index - 1]?.chain;
     const isKept = held === undefined || held !== committed || first.chain === committed;
@@ -78,6 +133,15 @@ export class LogInvariants {
     });
     log.append(entries);
     this.#checkBytes(log);
+  }
+
+  /** Of appends that may be written in parts: looking through files costs more than an append. */
+  #checkDisk(node: NodeId, entries: readonly Entry[], isOnDisk: (entry: Entry) => boolean): void {
+    const last = entries.at(-1) as Entry;
+    if (entries.length === 1) return;
+    this.#ledger.expect('D1', isOnDisk(last), () => {
+      return `${node} calls an append up to ${last.index}/${last.term} durable, and a power cut would lose that entry`;
+    });
   }
 
   #checkChain(node: NodeId, entry: Entry): void {

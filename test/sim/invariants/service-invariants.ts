@@ -12,20 +12,24 @@ import {
   type LogEntry,
   RefusalReason,
 } from '@kvstore/contract';
+import type { NodeId } from '@kvstore/std';
 import { type FaultAtlas, FaultClass } from '../world/fault-atlas.ts';
 import type { SimProcess } from '../world/sim-process.ts';
 import type { PeekedFrame } from './frame-bytes.ts';
 import type { Ghost } from './ghost.ts';
 import type { Ledger } from './ledger.ts';
+import type { MembershipInvariants } from './membership-invariants.ts';
 
 export class ServiceInvariants {
   readonly #ghost: Ghost;
   readonly #ledger: Ledger;
+  readonly #members: MembershipInvariants;
   readonly #atlas: FaultAtlas;
   /** What was acknowledged when a read index was asked for. */
   readonly #askedAt = new Map<string, number>();
 
-  constructor(ghost: Ghost, ledger: Ledger, atlas: FaultAtlas) {
+  constructor(ghost: Ghost, ledger: Ledger, members: MembershipInvariants, atlas: FaultAtlas) {
+    this.#members = members;
     this.#atlas = atlas;
     this.#ghost = ghost;
     this.#ledger = ledger;
@@ -71,7 +75,8 @@ export class ServiceInvariants {
   }
 
   #marked(from: SimProcess, body: Uint8Array): void {
-    const { commitIndex, chain } = decodeMark(body);
+    const { commitIndex, chain, cutPoint } = decodeMark(body);
+    this.#members.marked(from.machine as NodeId, cutPoint);
     this.#ledger.expect('S2', this.#ghost.committed[commitIndex - 1]?.chain === chain, () => {
       return `${from.machine} marks ${commitIndex}, which is not committed so`;
     });

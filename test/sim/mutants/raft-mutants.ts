@@ -7,6 +7,22 @@ const inRaft = (file: string, find: string, replace: string): Edit => ({
   replace,
 });
 
+/**
+ * A leader first asks where the logs agree by an append without entries (as CCF's does). That is right by
+ * itself: the gate runs it as a control. It takes away what hides M9 and M12 in this core, where every
+ * append that a new leader sends ends at an entry of its own term or cuts a stale suffix off.
+ */
+const EMPTY_PROBES = inRaft(
+  'tracker/replication',
+  'const wantsEntries = next <= log.last.index && progress.hasRoom;',
+  "const wantsEntries = next <= log.last.index && progress.hasRoom && progress.inspect()[0] === 'replicate';",
+);
+
+/** Changes that break nothing: whoever catches one of them is wrong. */
+export const CONTROLS: readonly Mutant[] = [
+  { id: 'C1', title: 'probes carry no entries', edits: [EMPTY_PROBES] },
+];
+
 export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     id: 'M2',
@@ -73,6 +89,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     id: 'M9',
     title: 'a follower acknowledges its last entry instead of the last that matched',
     edits: [
+      EMPTY_PROBES,
       inRaft(
         'log/append-entries',
         "return { kind: 'matched', matchIndex: previous.index };",
@@ -111,6 +128,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     id: 'M12',
     title: "the leader's commit index is taken beyond what the append covered",
     edits: [
+      EMPTY_PROBES,
       inRaft(
         'log/append-entries',
         'log.commitTo(logIndex(Math.min(request.commitIndex, previous.index)));',

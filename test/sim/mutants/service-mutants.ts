@@ -7,9 +7,19 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     title: 'time is the local clock instead of log time',
     edits: [
       {
-        file: 'libs/state-machine/src/state-machine.ts',
-        find: 'if (entry.opening) state.openedAt = state.logTime;',
-        replace: 'state.logTime = Date.now() as typeof state.logTime;',
+        file: 'libs/replica/src/replica.ts',
+        find: 'this.#applier.apply(live.entry)',
+        replace: 'this.#applier.apply(live.entry, this.#options.clock.wallMs())',
+      },
+      {
+        file: 'libs/replica/src/applier.ts',
+        find: 'apply(entry: LogEntry): Applied {',
+        replace: 'apply(entry: LogEntry, nowMs: number): Applied {',
+      },
+      {
+        file: 'libs/replica/src/applier.ts',
+        find: '      stamp,\n      batches,',
+        replace: '      stamp: stamp && (nowMs as typeof stamp),\n      batches,',
       },
     ],
   },

@@ -18,6 +18,7 @@ export interface WritePlan {
   readonly value: string;
   readonly condition: WriteCondition | undefined;
   readonly idempotencyKey: string | undefined;
+  readonly ttlMs?: number;
 }
 
 export function writeRequest(plan: WritePlan): WriteRequest {
@@ -35,7 +36,7 @@ export function writeRequest(plan: WritePlan): WriteRequest {
     value: encodeUtf8(plan.value),
     contentType: 'text/plain',
     tags: [],
-    ttlMs: undefined,
+    ttlMs: plan.ttlMs,
   };
 }
 

@@ -1,5 +1,16 @@
 /** One incarnation of a consensus: the real sequencer over the real log files on a simulated disk. */
-import type { Lanes } from '@kvstore/contract';
+import {
+  ControlOperation,
+  decodeControl,
+  encodeControl,
+  FrameCodec,
+  FrameKind,
+  type Hello,
+  type Lanes,
+  type MemberQuestion,
+  SenderRole,
+  Subjects,
+} from '@kvstore/contract';
 import type { Entry } from '@kvstore/raft';
 import { openHardState, openSegmentedLog } from '@kvstore/disk';
 import {
@@ -8,7 +19,7 @@ import {
   type SequencerConfig,
   type SequencerNotice,
 } from '@kvstore/sequencer';
-import { logIndex, type NodeId, SeededRandom } from '@kvstore/std';
+import { logIndex, type NodeId, SeededRandom, term } from '@kvstore/std';
 import { CLUSTER_ID, IDENTITY, labelOf } from './identity.ts';
 import type { SimDisk } from './sim-disk.ts';
 import type { SimProcess } from './sim-process.ts';
@@ -45,7 +56,7 @@ export async function startConsensus(options: ConsensusOptions): Promise<Sequenc
     segmentBytes,
     timers: process.timers,
   });
-  witness.recovered(await everyEntry(log), hardStates.recovered);
+  witness.recovered(log.recovered.base, await everyEntry(log), hardStates.recovered);
   const sequencer = new Sequencer({
     ...IDENTITY,
     node,
@@ -61,14 +72,44 @@ export async function startConsensus(options: ConsensusOptions): Promise<Sequenc
     onFatal: options.onFatal,
     onNotice: options.onNotice,
   });
+  serveControl(options, sequencer);
   await sequencer.start(CLUSTER_ID);
   return sequencer;
 }
 
+/** What Nest serves in production: who this is, and who takes part. */
+function serveControl(
+  { process, node, voters, lanes }: ConsensusOptions,
+  sequencer: Sequencer,
+): void {
+  const role = SenderRole.consensus;
+  const { incarnation } = process;
+  const frames = new FrameCodec({ ...IDENTITY, sender: { role, name: node, incarnation } });
+  const subjects = new Subjects(IDENTITY.cluster, IDENTITY.group);
+  const serve = (operation: ControlOperation, answer: (request: unknown) => unknown): void => {
+    lanes.control.subscribe(subjects.control(role, node, operation), async (message) => {
+      const request = frames.receive(message.payload, FrameKind.controlRequest, decodeControl);
+      if (request === undefined) return;
+      const body = encodeControl(await answer(request.body));
+      message.respond(frames.seal(FrameKind.controlReply, term(0), body));
+    });
+  };
+  // A founder's disk is known to belong to the cluster; another one's is empty before it is admitted.
+  const clusterId = voters.length > 0 ? CLUSTER_ID : undefined;
+  const member = { clusterId, disk: `disk-${node}`, founders: undefined };
+  const hello: Hello = { role, member, name: node, process: process.address, running: true };
+  serve(ControlOperation.hello, () => hello);
+  serve(ControlOperation.members, (question) => {
+    return sequencer.answerAboutMembers(question as MemberQuestion);
+  });
+}
+
 async function everyEntry(log: LogStore): Promise<readonly Entry[]> {
+  const { base, last } = log.recovered;
+  const first = (base?.position.index ?? 0) + 1;
   const entries: Entry[] = [];
-  while (entries.length < log.recovered.last.index) {
-    entries.push(...(await log.read(logIndex(entries.length + 1), 1 << 20)));
+  while (first + entries.length <= last.index) {
+    entries.push(...(await log.read(logIndex(first + entries.length), 1 << 20)));
   }
   return entries;
 }

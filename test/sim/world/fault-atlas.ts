@@ -13,6 +13,12 @@ export const FaultClass = {
   partitionOneWay: 'partition: one way',
   partitionLink: 'partition: one link',
   partitionLane: 'partition: one lane only',
+  transfer: 'leadership transferred',
+  memberAdded: 'member added',
+  memberPromoted: 'learner promoted by hand',
+  memberRemoved: 'member removed',
+  priorityChanged: 'priority of a member changed',
+  leaderDeposed: 'leader cut off with its clients',
   partitionDrop: 'message dropped by a partition',
   earlierIncarnation: 'message to a later incarnation',
   connectionLost: 'connection lost, dialled again',
@@ -34,6 +40,9 @@ export const FaultClass = {
   flushError: 'flush of a storage failed',
   clockRate: 'clock of another rate',
   clockJump: 'wall clock jumped',
+  logCut: 'log cut at its beginning',
+  baseInstalled: 'log replaced by a base',
+  snapshotInstalled: 'storage rebuilt by a snapshot',
   gatewayKilled: 'gateway killed',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];

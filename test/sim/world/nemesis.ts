@@ -10,6 +10,7 @@ import { UNSYNCED_FATES, type UnsyncedFate } from '@kvstore/testing';
 import { Dice } from './dice.ts';
 import { type FaultAtlas, FaultClass } from './fault-atlas.ts';
 import { flipBits } from './bit-flips.ts';
+import { Operator } from './operator.ts';
 import { Partitions } from './partitions.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimCluster, SimGateway, SimNode } from './sim-cluster.ts';
@@ -31,6 +32,7 @@ export class Nemesis {
   readonly #options: SimOptions;
   readonly #atlas: FaultAtlas;
   readonly #partitions: Partitions;
+  readonly operator: Operator;
   readonly #restarts: Dice;
   readonly #tell: (what: string) => void;
   #active = true;
@@ -49,6 +51,7 @@ export class Nemesis {
     this.#tell = tell;
     this.#restarts = new Dice(options.seed, 'restarts');
     this.#partitions = new Partitions(scheduler, cluster, atlas, tell);
+    this.operator = new Operator(scheduler, cluster, atlas, tell);
     cluster.onStopped = (process) => this.#restartLater(process);
   }
 
@@ -62,6 +65,9 @@ export class Nemesis {
     if (clockRates) this.#setRates(new Dice(seed, 'clock-rate'));
     this.#repeat('clog', (dice) => this.#clog(dice));
     this.#repeat('partition', (dice) => this.#partitions.begin(dice));
+    this.#repeat('depose', (dice) => this.#partitions.depose(dice));
+    this.#repeat('transfer', (dice) => this.#transfer(dice));
+    this.#repeat('members', (dice) => this.#changeMembers(dice));
     this.#repeat('connection', (dice) => this.#disconnect(dice));
     this.#repeat('kill', (dice) => this.#kill(dice));
     this.#repeat('gateway-kill', (dice) => this.#killGateway(dice));
@@ -78,7 +84,8 @@ export class Nemesis {
   /** When the last process that is paused goes on and the last operation that a disk held up is done. */
   get overAtUs(): number {
     const pauses = this.#processes.map((process) => process.pausedUntilUs);
-    return Math.max(...pauses, ...this.#cluster.nodes.map(({ disk }) => disk.busyUntilUs));
+    const asked = this.operator.overAtUs;
+    return Math.max(asked, ...pauses, ...this.#cluster.nodes.map(({ disk }) => disk.busyUntilUs));
   }
 
   /**
@@ -89,7 +96,7 @@ export class Nemesis {
     this.#active = false;
     const { network, nodes, gateways } = this.#cluster;
     network.faults = CALM;
-    network.unblockAll();
+    this.#partitions.end();
     for (const node of nodes) {
       this.#cluster.freeDisk(node);
       node.disk.heal();
@@ -226,7 +233,17 @@ export class Nemesis {
     const forUs = dice.below(dice.chance(0.3) ? 3_000_000 : 600_000);
     this.#atlas.count(FaultClass.pause);
     this.#tell(`pause ${process.address} for ${Math.floor(forUs / 1000)} ms`);
-    process.pausedUntilUs = Math.max(process.pausedUntilUs, this.#scheduler.nowUs + forUs);
+    process.pauseUntil(this.#scheduler.nowUs + forUs);
+  }
+
+  #transfer(dice: Dice): void {
+    const leader = this.#partitions.leader?.id;
+    if (leader !== undefined) this.operator.transfer(dice, leader);
+  }
+
+  #changeMembers(dice: Dice): void {
+    const leader = this.#partitions.leader?.id;
+    if (leader !== undefined) this.operator.change(dice, leader);
   }
 
   // --- disks ------------------------------------------------------------------------------------

@@ -61,9 +61,9 @@ export class Scheduler implements EventLoop {
     this.#hashB = Math.imul(this.#hashB ^ (this.#hashA >>> 15) ^ (value | 0), 0x85ebca6b);
   }
 
-  /** `delayUs` is rounded down to whole microseconds; 0 is still later than now. */
+  /** `delayUs` is rounded up to whole microseconds: no timer is early. 0 is still later than now. */
   schedule(delayUs: number, owner: EventOwner | undefined, run: () => void): SimEvent {
-    const atUs = this.#nowUs + Math.max(0, Math.floor(delayUs));
+    const atUs = this.#nowUs + Math.max(0, Math.ceil(delayUs));
     const event = { atUs, sequence: this.#sequence++, owner, run, cancelled: false };
     this.#heap.push(event);
     return event;

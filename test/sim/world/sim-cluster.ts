@@ -4,12 +4,12 @@
  */
 import type { ClusterClient } from '@kvstore/cluster-client';
 import type { Lanes } from '@kvstore/contract';
-import { type NodeId, nodeId } from '@kvstore/std';
+import { assert, type NodeId, nodeId } from '@kvstore/std';
 import type { Sequencer, SequencerNotice } from '@kvstore/sequencer';
 import { type UnsyncedFate } from '@kvstore/testing';
 import { startConsensus } from './consensus-process.ts';
 import { Dice } from './dice.ts';
-import type { FaultAtlas } from './fault-atlas.ts';
+import { type FaultAtlas, FaultClass } from './fault-atlas.ts';
 import { startGateway } from './gateway-process.ts';
 import type { Scheduler } from './scheduler.ts';
 import { SimDisk } from './sim-disk.ts';
@@ -48,6 +48,7 @@ export class SimCluster {
   readonly clocks = new Map<string, MachineClock>();
   readonly #scheduler: Scheduler;
   readonly #options: SimOptions;
+  readonly #atlas: FaultAtlas;
   readonly #witness: ClusterWitness;
   readonly #dice: Dice;
   #incarnation = 0;
@@ -63,10 +64,12 @@ export class SimCluster {
     const { seed } = options;
     this.#scheduler = scheduler;
     this.#options = options;
+    this.#atlas = atlas;
     this.#witness = witness;
     this.#dice = new Dice(seed, 'cluster');
     this.network = new SimNetwork(scheduler, new Dice(seed, 'network'), atlas);
-    this.nodes = Array.from({ length: options.nodes }, (_, i) => ({
+    const { founders, spares } = options;
+    this.nodes = Array.from({ length: founders + spares }, (_, i) => ({
       id: nodeId(`n${i + 1}`),
       disk: new SimDisk(scheduler, new Dice(seed, `disk-${i}`), atlas),
       files: new SimStorageFiles(scheduler, new Dice(seed, `files-${i}`), atlas),
@@ -91,9 +94,29 @@ export class SimCluster {
     return this.nodes.map(({ id }) => id);
   }
 
+  nodeOf(id: NodeId): SimNode {
+    const node = this.nodes.find((each) => each.id === id);
+    assert(node !== undefined, `no such node: ${id}`);
+    return node;
+  }
+
+  get founders(): readonly NodeId[] {
+    return this.nodeIds.slice(0, this.#options.founders);
+  }
+
+  /** Of the founding configuration; a node that is to be admitted knows of none. */
+  votersAtStart(node: NodeId): readonly NodeId[] {
+    return this.founders.includes(node) ? this.founders : [];
+  }
+
   /** Machines that can be cut off from each other. */
   get machines(): readonly string[] {
     return [...this.nodeIds, ...this.gateways.map(({ name }) => name)];
+  }
+
+  /** Of what no process is responsible for. */
+  fail(error: unknown): void {
+    this.#scheduler.fail(error);
   }
 
   startAll(): void {
@@ -117,12 +140,14 @@ export class SimCluster {
     const { process, lanes } = this.#spawn('consensus', node.id);
     node.consensus = process;
     node.sequencer = undefined;
-    const witness = this.#witness.consensusStarting(node.id);
+    const witness = this.#witness.consensusStarting(node.id, (entry) => {
+      return node.disk.holdsDurably(entry);
+    });
     startConsensus({
       process,
       lanes,
       node: node.id,
-      voters: this.nodeIds,
+      voters: this.votersAtStart(node.id),
       disk: node.disk,
       seed: this.#dice.below(2 ** 32),
       segmentBytes: this.#options.segmentBytes,
@@ -157,7 +182,10 @@ export class SimCluster {
       memtableBytes: this.#options.memtableBytes,
       numMemtables: this.#options.numMemtables,
       onApplied: (store) => this.#witness.applied(node.id, store),
-      onInstalled: (store) => this.#witness.storageStarting(node.id, store.applied),
+      onReplaced: (store, installed) => {
+        if (installed) this.#atlas.count(FaultClass.snapshotInstalled);
+        this.#witness.storageStarting(node.id, store.applied);
+      },
       onFatal: (error) => this.#stopped(process, error),
     }).then(
       (replica) => {

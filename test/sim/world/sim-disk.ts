@@ -2,7 +2,8 @@
  * The disk of one node: the memory disk, which knows what a power cut leaves, seen by one process
  * through delays, stalls, errors and a limit of space. A process that died never hears from it again.
  */
-import type { Disk, Random } from '@kvstore/std';
+import type { Entry } from '@kvstore/raft';
+import { ByteWriter, type Disk, type Random } from '@kvstore/std';
 import { type DiskOperation, FaultyDisk, MemoryDisk, type UnsyncedFate } from '@kvstore/testing';
 import type { Dice } from './dice.ts';
 import { type FaultAtlas, FaultClass } from './fault-atlas.ts';
@@ -51,6 +52,17 @@ export class SimDisk {
   /** The files, for damage and inspection. */
   get memory(): MemoryDisk {
     return this.#memory;
+  }
+
+  /** Would this entry of the log be there after a power cut? */
+  holdsDurably({ index, term, chain }: Entry): boolean {
+    const end = new ByteWriter(24).u64(index).u64(term).u64(chain).finish();
+    for (const [path, bytes] of this.#memory.durableFiles()) {
+      if (!path.endsWith('.log')) continue;
+      const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      if (file.lastIndexOf(end) >= 0) return true;
+    }
+    return false;
   }
 
   /** A process was killed: the page cache stays. */

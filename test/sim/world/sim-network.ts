@@ -114,6 +114,10 @@ export class SimNetwork {
     this.#blocked.set(key, mask);
   }
 
+  unblock(from: string, to: string): void {
+    this.#blocked.delete(`${from}>${to}`);
+  }
+
   unblockAll(): void {
     this.#blocked.clear();
   }

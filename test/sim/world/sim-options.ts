@@ -18,6 +18,9 @@ export const FAULT_FAMILIES = [
   'reorder',
   'clog',
   'partition',
+  'depose',
+  'transfer',
+  'members',
   'connection',
   'kill',
   'gateway-kill',
@@ -46,12 +49,15 @@ export const NO_REDUCTION: Reduction = { without: [] };
 
 export interface Workload {
   readonly clients: number;
+  /** Further clients that only read. */
+  readonly readers: number;
   readonly keys: number;
   readonly thinkUsMean: number;
   readonly readShare: number;
   readonly weakReadShare: number;
   readonly deleteShare: number;
   readonly conditionShare: number;
+  readonly ttlShare: number;
   readonly idempotentShare: number;
   readonly valueBytesMax: number;
   readonly timeoutMs: number;
@@ -62,9 +68,14 @@ export type FaultPeriods = Partial<Record<FaultFamily, number>>;
 
 export interface SimOptions {
   readonly seed: number;
-  readonly nodes: number;
+  /** Nodes that found the cluster, all of them voters. */
+  readonly founders: number;
+  /** Nodes that run and may be admitted. */
+  readonly spares: number;
   readonly gateways: number;
   readonly safetyMs: number;
+  /** Clients end that long before the faults do: what was lost last, no later write brings back. */
+  readonly quietMs: number;
   readonly segmentBytes: number;
   readonly memtableBytes: number;
   readonly numMemtables: number;
@@ -79,29 +90,39 @@ export interface SimOptions {
 }
 
 const OFF = 1 / 3;
+/** They exclude each other, and each has to have its share. */
+const OFF_SHARE: Partial<Record<FaultFamily, number>> = { members: 0.6 };
 
 export function optionsOf(seed: number, reduction: Reduction = NO_REDUCTION): SimOptions {
   const dice = new Dice(seed, 'options');
   const families = familiesOf(seed, reduction);
   const has = (family: FaultFamily): boolean => families.has(family);
-  const nodes = dice.pick([1, 3, 3, 3, 3, 3, 3, 5, 5]);
+  const founders = dice.pick([1, 3, 3, 3, 3, 3, 3, 5, 5]);
+  const spares = dice.pick([1, 2, 2]);
   const safetyMs = dice.between(2500, 6000);
   const workload = workloadOf(dice);
   const { clientsMax = Number.POSITIVE_INFINITY, safetyMsMax = safetyMs } = reduction;
   return {
     seed,
-    nodes,
-    gateways: dice.between(1, 3),
+    founders,
+    spares: has('members') ? spares : 0,
+    gateways: dice.pick([1, 2, 2, 3]),
     safetyMs: Math.min(safetyMs, safetyMsMax),
-    segmentBytes: dice.pick([128, 128, 160, 256]) * 1024,
+    quietMs: dice.pick([0, 200, 800]),
+    segmentBytes: dice.pick([96, 128, 160, 256]) * 1024,
     memtableBytes: dice.pick([2, 4, 8, 32]) * 1024,
     numMemtables: dice.between(1, 4),
-    downMsMean: dice.pick([50, 200, 600]),
+    downMsMean: dice.pick([50, 200, 600, 2_500]),
     sequencer: {
       tailBytesMax: dice.pick([0, 2_000, 8 << 20]),
       appendBytesMax: dice.pick([1, 300, 4_000, 384 << 10]),
       inflightBytesMax: dice.pick([384 << 10, 4 << 20]),
       uncommittedBytesMax: dice.pick([20_000, 400_000, 16 << 20]),
+      // As small as segments let it be, so that even a short life sees followers overtaken.
+      logReserveBytes: dice.pick([0, 0, 0, 256 << 20]),
+      logLagBytesMax: dice.pick([0, 0, 400_000, 1 << 30]),
+      cutPeriodMs: dice.pick([50, 500]),
+      yieldTicks: dice.pick([5, 20, 300]),
       unappliedEntriesMax: dice.pick([10, 200, 10_000]),
     },
     workload: { ...workload, clients: Math.min(workload.clients, clientsMax) },
@@ -115,21 +136,26 @@ export function optionsOf(seed: number, reduction: Reduction = NO_REDUCTION): Si
 
 function familiesOf(seed: number, { without }: Reduction): ReadonlySet<FaultFamily> {
   const dice = new Dice(seed, 'families');
-  const drawn = FAULT_FAMILIES.filter(() => !dice.chance(OFF));
-  return new Set(drawn.filter((family) => !without.includes(family)));
+  const drawn = FAULT_FAMILIES.filter((family) => !dice.chance(OFF_SHARE[family] ?? OFF));
+  const families = drawn.filter((family) => !without.includes(family));
+  // Why not both: a change may leave a majority to nodes that refuse to start for ever.
+  if (!families.includes('members')) return new Set(families);
+  return new Set(families.filter((family) => family !== 'sync-error' && family !== 'bit-flip'));
 }
 
 function workloadOf(dice: Dice): Workload {
   return {
     clients: dice.between(2, 6),
+    readers: dice.pick([0, 2, 4]),
     keys: dice.between(1, 5),
     thinkUsMean: dice.pick([15_000, 40_000, 100_000]),
     readShare: dice.pick([0.2, 0.5, 0.7]),
     weakReadShare: 0.15,
     deleteShare: 0.15,
     conditionShare: dice.pick([0, 0.2, 0.5]),
+    ttlShare: dice.pick([0, 0.1]),
     idempotentShare: dice.pick([0, 0.2, 0.6]),
-    valueBytesMax: dice.pick([16, 200, 3000]),
+    valueBytesMax: dice.pick([16, 200, 3000, 12_000, 24_000, 24_000]),
     timeoutMs: dice.pick([400, 1500, 3000]),
   };
 }
@@ -170,6 +196,9 @@ function flushOf(dice: Dice, has: (family: FaultFamily) => boolean): FlushFaults
 const PERIOD_MS: FaultPeriods = {
   clog: 800,
   partition: 900,
+  depose: 1500,
+  transfer: 1500,
+  members: 700,
   connection: 1200,
   kill: 1000,
   'gateway-kill': 3000,

@@ -70,6 +70,14 @@ export class SimProcess implements EventOwner, EventProcess {
     this.#alive = false;
   }
 
+  get isPaused(): boolean {
+    return this.pausedUntilUs > this.#scheduler.nowUs;
+  }
+
+  pauseUntil(us: number): void {
+    this.pausedUntilUs = Math.max(this.pausedUntilUs, us);
+  }
+
   /** The rate never changes within a life, so this never goes back. */
   #monotonicMs(): number {
     return 1000 + ((this.#scheduler.nowUs - this.#bornUs) / 1000) * this.#machineClock.rate;

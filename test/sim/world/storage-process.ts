@@ -19,8 +19,8 @@ export interface StorageOptions {
   readonly numMemtables: number;
   /** Called when an entry has been applied, with the engine between two entries. */
   readonly onApplied: (store: LsmStore) => void;
-  /** A snapshot is in the place of what it had applied. */
-  readonly onInstalled: (store: LsmStore) => void;
+  /** A snapshot was to take the place of what it had applied; the store holds that, or what was durable. */
+  readonly onReplaced: (store: LsmStore, installed: boolean) => void;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -50,6 +50,21 @@ export async function startStorage(options: StorageOptions): Promise<StorageProc
     endEntry(position, logBytes);
     onApplied(store);
   };
+  const receive = store.receive.bind(store);
+  store.receive = async (manifest) => {
+    const received = await receive(manifest);
+    const install = received.install.bind(received);
+    received.install = async () => {
+      let installed = false;
+      try {
+        await install();
+        installed = true;
+      } finally {
+        if (process.isAlive) options.onReplaced(store, installed);
+      }
+    };
+    return received;
+  };
   const replica = new Replica({
     ...IDENTITY,
     node,
@@ -62,7 +77,6 @@ export async function startStorage(options: StorageOptions): Promise<StorageProc
     clock: process.clock,
     timers: process.timers,
     onNotice: (notice) => {
-      if (notice.kind === 'snapshot-installed') options.onInstalled(store);
       // Why: nothing here damages what storages keep, and they all apply one log.
       if (notice.kind === 'fenced') onFatal(new Error(notice.reason));
     },

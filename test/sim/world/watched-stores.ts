@@ -7,11 +7,15 @@ import type { HardStateStore, LogStore, RecoveredLog } from '@kvstore/sequencer'
 import type { LogIndex } from '@kvstore/std';
 
 export interface StoreWitness {
-  /** What the files held when they were opened. */
-  recovered(entries: readonly Entry[], state: HardState): void;
+  /** What the files held when they were opened: entries above the base, if the log was cut. */
+  recovered(base: LogBase | undefined, entries: readonly Entry[], state: HardState): void;
   appended(entries: readonly Entry[]): void;
   /** All of this append, and of every earlier one, is durable. */
   entriesDurable(entries: readonly Entry[]): void;
+  cut(base: LogBase): void;
+  /** The whole log is to be replaced; `baseDurable` follows when it is. */
+  installing(base: LogBase): void;
+  baseDurable(base: LogBase): void;
   saved(state: HardState): void;
   stateDurable(state: HardState): void;
 }
@@ -56,11 +60,14 @@ export class WatchedLog implements LogStore {
   }
 
   cut(base: LogBase): Promise<void> {
+    this.#witness.cut(base);
     return this.#inner.cut(base);
   }
 
-  install(base: LogBase): Promise<void> {
-    return this.#inner.install(base);
+  async install(base: LogBase): Promise<void> {
+    this.#witness.installing(base);
+    await this.#inner.install(base);
+    this.#witness.baseDurable(base);
   }
 
   position(index: LogIndex): ReturnType<LogStore['position']> {

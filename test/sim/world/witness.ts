@@ -1,5 +1,6 @@
 /** What a simulated cluster tells whoever checks its invariants. */
 import type { LsmStore } from '@kvstore/lsm';
+import type { Entry } from '@kvstore/raft';
 import type { Sequencer } from '@kvstore/sequencer';
 import type { LogPosition, NodeId } from '@kvstore/std';
 import type { SimProcess } from './sim-process.ts';
@@ -7,8 +8,8 @@ import type { StoreWitness } from './watched-stores.ts';
 
 export interface ClusterWitness {
   spawned(process: SimProcess): void;
-  /** The witness of the stores of this incarnation. */
-  consensusStarting(node: NodeId): StoreWitness;
+  /** The witness of the stores of this incarnation; `isOnDisk`: would a power cut leave the entry? */
+  consensusStarting(node: NodeId, isOnDisk: (entry: Entry) => boolean): StoreWitness;
   consensusStarted(node: NodeId, sequencer: Sequencer): void;
   storageStarting(node: NodeId, durable: LogPosition): void;
   /** An entry was applied; the engine is between two entries. */

@@ -59,7 +59,8 @@ export class WorkloadRunner {
   }
 
   start(): void {
-    for (let client = 0; client < this.#workload.clients; client++) {
+    const { clients, readers } = this.#workload;
+    for (let client = 0; client < clients + readers; client++) {
       this.#running += 1;
       this.#client(client).then(
         () => {
@@ -98,12 +99,15 @@ export class WorkloadRunner {
   }
 
   #request(client: number): Promise<void> {
-    const { readShare, weakReadShare, deleteShare, conditionShare } = this.#workload;
+    const { readShare, weakReadShare, deleteShare, conditionShare, ttlShare } = this.#workload;
+    // Why: whoever writes too is soon held up where nothing commits, and misses what reads see there.
+    if (client >= this.#workload.clients) return this.#read(client, this.#key());
     if (this.#dice.chance(readShare)) {
       return this.#dice.chance(weakReadShare)
         ? this.#weakRead(client, this.#key())
         : this.#read(client, this.#key());
     }
+    if (this.#dice.chance(ttlShare)) return this.#expiringWrite(client);
     const kind = this.#dice.chance(deleteShare) ? 'delete' : 'put';
     const hasCondition = this.#dice.chance(conditionShare);
     return this.#write(client, { kind, condition: hasCondition ? 'some' : undefined });
@@ -164,6 +168,20 @@ export class WorkloadRunner {
     return answered === undefined
       ? { kind: 'unknown', code: 'GATEWAY_DIED' }
       : writtenResult(answered);
+  }
+
+  /** Of a key that nobody reads: when it is gone is for storages to agree on, by log time. */
+  async #expiringWrite(client: number): Promise<void> {
+    const gateway = await this.#gateway(client);
+    const plan: WritePlan = {
+      kind: 'put',
+      key: `t${this.#dice.below(this.#workload.keys)}`,
+      value: `c${client}-${this.#nextValue++}`,
+      condition: undefined,
+      idempotencyKey: undefined,
+      ttlMs: this.#dice.between(1, 2_000),
+    };
+    await this.#ask(gateway, (kv) => kv.write(writeRequest(plan), this.#workload.timeoutMs));
   }
 
   async #read(client: number, key: string): Promise<void> {
