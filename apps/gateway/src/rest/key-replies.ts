@@ -2,8 +2,8 @@
  * Encodes results about one key as HTTP answers. Header lines are made as one text, which the hot edge sends
  * as it is.
  *
- * What is put into a header line cannot end it: numbers, times and encoded text by their form, request id,
- * content type and tag names because they were checked.
+ * Invariant: what is put into a header line cannot end it: numbers, times and encoded text by their form, the
+ * request id because it was checked, what was stored because it is checked here.
  */
 import { isUtf8 } from 'node:buffer';
 import type { KvEntry } from '@kvstore/cluster-client';
@@ -11,7 +11,7 @@ import type { ErrorCode, Failure } from '@kvstore/contract';
 import { problemAnswer, REQUEST_ID_HEADER } from '@kvstore/nest-kit';
 import { assert, crc32c, type Revision } from '@kvstore/std';
 import type { DeleteDone, Found, PutDone } from '../kv/kv-api.ts';
-import { checkContentType } from '../kv/kv-input.ts';
+import { checkContentType, checkTags } from '../kv/kv-input.ts';
 import { ENTRY_TYPE } from './accept.ts';
 import { entityTag } from './conditions.ts';
 import type { KeyExchange } from './key-exchange.ts';
@@ -43,7 +43,6 @@ export function answerDeleted(exchange: KeyExchange, done: DeleteDone): void {
 
 export function answerValue(exchange: KeyExchange, found: Found): void {
   const { contentType, value } = found.entry;
-  assert(checkContentType(contentType) === undefined, 'a stored content type is none');
   exchange.respond(200, entryLines(exchange, found, contentType), value);
 }
 
@@ -74,6 +73,8 @@ export function answerFailure(exchange: KeyExchange, failure: Failure): ErrorCod
 
 function entryLines(exchange: KeyExchange, found: Found, contentType: string): string {
   const { entry } = found;
+  assert(checkContentType(contentType) === undefined, 'the content type is none');
+  assert(checkTags(entry.tags) === undefined, 'the tags are none');
   let lines =
     `content-type: ${contentType}\r\netag: ${entityTag(entry.modRevision)}\r\n` +
     `last-modified: ${httpDate(entry.updatedAt)}\r\ncache-control: no-cache\r\nvary: Accept\r\n` +

@@ -369,6 +369,23 @@ describe('failures of the cluster', () => {
     }
   });
 
+  test.each([
+    ['a content type', { contentType: 'a\r\nset-cookie: b' }],
+    ['a tag', { tags: [{ name: 'a: b\r\nset-cookie', value: 'c' }] }],
+  ])('%s from below that would end its header line is INTERNAL', async (_what, broken) => {
+    await gateway.put(`${KEYS}a`);
+    const get = gateway.client.get.bind(gateway.client);
+    gateway.client.get = async (request, timeoutMs) => {
+      const result = await get(request, timeoutMs);
+      return result.kind === 'found'
+        ? { ...result, entry: { ...result.entry, ...broken } }
+        : result;
+    };
+    const answer = await gateway.request(`${KEYS}a`);
+    expect(problemOf(answer).code).toBe('INTERNAL');
+    expect(answer.headers['set-cookie']).toBeUndefined();
+  });
+
   test('a bug below is INTERNAL, logged with its request id, and tells nothing', async () => {
     gateway.client.get = () => Promise.reject(new TypeError('secret'));
     const problem = problemOf(await gateway.request(`${KEYS}a`));

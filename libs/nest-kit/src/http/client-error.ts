@@ -1,7 +1,10 @@
 /**
  * Errors below HTTP: what Node's parser refuses before there is a request. The answer is written to
  * the socket by hand, as a complete problem document, and the connection is closed.
+ *
+ * Invariant: it is the answer to what was refused. Whole requests before that have theirs first.
  */
+import { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { failure, type Failure } from '@kvstore/contract';
 import { errorCode } from '../system-error.ts';
@@ -14,9 +17,28 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
+/** What Node says of a connection after its first error follows from that. */
+const refused = new WeakSet<Duplex>();
+
 /** For Node's `clientError` event. */
 export function answerClientError(error: Error, socket: Duplex): void {
-  if (errorCode(error) === 'ECONNRESET' || !socket.writable || hasAnswerUnderWay(socket)) {
+  if (errorCode(error) === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  if (refused.has(socket)) return;
+  refused.add(socket);
+  refuse(error, socket);
+}
+
+function refuse(error: Error, socket: Duplex): void {
+  const underWay = answerUnderWay(socket);
+  if (underWay?.req.complete === true) {
+    underWay.once('finish', () => refuse(error, socket));
+    return;
+  }
+  // Bytes of an answer that already left cannot be followed by another status line.
+  if (!socket.writable || underWay?.headersSent === true) {
     socket.destroy();
     return;
   }
@@ -43,10 +65,8 @@ function failureOf(error: Error): Failure {
   }
 }
 
-/** Bytes of an answer that already left cannot be followed by another status line. */
-function hasAnswerUnderWay(socket: Duplex): boolean {
+/** Node gives the socket to the answers one after another. */
+function answerUnderWay(socket: Duplex): ServerResponse | undefined {
   const message: unknown = Reflect.get(socket, '_httpMessage');
-  return (
-    typeof message === 'object' && message !== null && Reflect.get(message, 'headersSent') === true
-  );
+  return message instanceof ServerResponse ? message : undefined;
 }

@@ -222,6 +222,19 @@ describe('below HTTP', () => {
     });
   });
 
+  test('what is refused does not take the place of the answers before it', async () => {
+    const bytes = 'GET /things/slow HTTP/1.1\r\nhost: x\r\n\r\n';
+    const answer = exchange(port, `${bytes}${bytes}nonsense\r\n\r\nmore`);
+    while (release.length < 2) await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    for (const each of release.splice(0).reverse()) each();
+    expect((await answer).match(/HTTP\/1\.1 \d+/g)).toEqual([
+      'HTTP/1.1 200',
+      'HTTP/1.1 200',
+      'HTTP/1.1 400',
+    ]);
+  });
+
   test('headers that do not arrive in time are 408', async () => {
     const slow = await start({ headersTimeoutMs: 50, requestTimeoutMs: 50, timeoutCheckMs: 10 });
     const answer = await exchange(slow.port, 'GET /things/fine HTTP/1.1\r\nhost: x\r\n');

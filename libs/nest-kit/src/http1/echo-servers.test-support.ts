@@ -4,7 +4,6 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { answerClientError } from '../http/client-error.ts';
 import { serveHotRoutes } from '../http/hot-routes.ts';
 import { httpLimits, type HttpLimits } from '../http/http-limits.ts';
@@ -48,7 +47,7 @@ export interface EchoOptions {
 export async function startEcho(options: EchoOptions): Promise<EchoServer> {
   const limits = { ...httpLimits, ...options.limits };
   const server = createServer(nodeOptions(limits), onRequest);
-  server.on('clientError', inTurn);
+  server.on('clientError', answerClientError);
   const hot: Http1Request[] = [];
   const edge = options.edge ? echoEdge(server, limits, hot, options.handler) : undefined;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -104,24 +103,8 @@ export function answerHot(request: Http1Request): void {
   request.respond(answer.status, answer.fields, answer.body);
 }
 
-/** Requests of a connection that Node has read and not answered. */
-const unanswered = new WeakMap<Duplex, Set<IncomingMessage>>();
-
-/**
- * Why: what Node refuses is told at once, in the place of the answers to requests before it; here, as at the
- * edge, they come first.
- */
-function inTurn(error: Error, socket: Duplex): void {
-  const whole = [...(unanswered.get(socket) ?? [])].some((request) => request.complete);
-  if (whole && !socket.destroyed) setImmediate(() => inTurn(error, socket));
-  else answerClientError(error, socket);
-}
-
 function onRequest(request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = [];
-  const others = unanswered.get(request.socket) ?? new Set();
-  unanswered.set(request.socket, others.add(request));
-  response.on('finish', () => others.delete(request));
   request.on('error', () => undefined);
   if (request.headers.host === undefined) {
     response.writeHead(400, ['content-length', '0']).end();
