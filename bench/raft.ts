@@ -36,6 +36,7 @@ class Cluster {
         id,
         new RaftNode(configFor(id), {
           hardState: { term: term(0), vote: undefined },
+          repairTerm: term(0),
           base: {
             position: LOG_START,
             configuration: configurationOf(ids),

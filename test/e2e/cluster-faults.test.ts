@@ -1,8 +1,8 @@
 /**
  * Faults of a real cluster that need somebody with every right at NATS, or a gateway that repeats old
- * batches: a storage killed before it has flushed, the log's stream deleted, no quorum.
+ * batches: a storage killed before it has flushed, the log's stream deleted, a damaged log, no quorum.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceError } from '@grpc/grpc-js';
 import type { NatsBus } from '@kvstore/bus';
@@ -129,6 +129,38 @@ test('the stream of the log deleted under load is written anew in the next epoch
     30_000,
   );
   expect(await lastSequence(epoch)).toBe(0);
+  await cluster.untilEqual();
+  cluster.expectAllRun();
+});
+
+test('a member whose log is damaged fetches from the others what it lost, and counts again', async () => {
+  await counter.advance();
+  const leader = await cluster.leader();
+  const [name = '', other = ''] = cluster.names('consensus').filter((each) => each !== leader);
+  await cluster.kill(name);
+  const node = cluster.member(name).node as string;
+  const file = readdirSync(join(directory.path, node), { recursive: true, encoding: 'utf8' })
+    .filter((each) => each.endsWith('.log') && each.includes('consensus'))
+    .toSorted()[0];
+  const segment = join(directory.path, node, file as string);
+  const bytes = readFileSync(segment);
+  // The first record, with all behind it: most of what this member ever acknowledged.
+  bytes[4096 + 60] = (bytes[4096 + 60] as number) ^ 8;
+  writeFileSync(segment, bytes);
+  await counter.advanceDuring(cluster.startAgain(name));
+  // It is not there before the process listens.
+  const repairing = (): Promise<number> =>
+    metric(name, /^kvstore_raft_log_under_repair\{[^}]*\} (\d)/m).catch(() => Number.NaN);
+  await counter.advanceDuring(
+    eventually('it has all again', async () => (await repairing()) === 0, 20_000),
+  );
+  expect(readFileSync(cluster.member(name).log, 'utf8')).toContain('the log is damaged');
+
+  // With it, two are a quorum.
+  await cluster.kill(other);
+  await counter.advance();
+  await cluster.startAgain(other);
+  await counter.advance();
   await cluster.untilEqual();
   cluster.expectAllRun();
 });

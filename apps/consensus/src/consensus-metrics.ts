@@ -45,6 +45,9 @@ export function observeConsensus(
   gauge('durable_index', 'Last index that is fsynced here.', () => sequencer.status().durableIndex);
   gauge('log_bytes', 'Bytes of all log files on disk.', () => sequencer.log.sizeBytes);
   gauge('log_first_index', 'First entry of the log.', () => sequencer.status().logFirstIndex);
+  gauge('log_under_repair', '1 while this node does not vote, for its log was damaged.', () =>
+    Number(sequencer.isUnderRepair),
+  );
   gauge('log_space_refused', '1 while the disk gives the log no more space.', () =>
     Number(sequencer.log.spaceError !== undefined),
   );

@@ -53,7 +53,19 @@ async function openSequencer(context: NodeContext, log: KvLogger): Promise<Seque
   const shared = { disk, label, mustExist: established };
   try {
     const hardStates = await openHardState({ ...shared, directory });
-    const entries = await openSegmentedLog({ ...shared, directory: `${directory}/log`, timers });
+    const entries = await openSegmentedLog({
+      ...shared,
+      directory: `${directory}/log`,
+      timers,
+      // A single voter has nobody to get back from what it has lost.
+      ...(context.nodes.length > 1 && { onDamage: () => hardStates.beginRepair() }),
+    });
+    if (entries.recovered.damage !== undefined) {
+      log.event('error', entries.recovered.damage, {
+        consequence:
+          'what is lost is fetched from the other members; until then this one does not vote',
+      });
+    }
     return new Sequencer({
       ...context,
       voters: foundersOf(context),

@@ -30,6 +30,9 @@ export function tellNotice(log: KvLogger, notice: SequencerNotice): void {
         remedy: 'bring the storages of a majority back; the log is cut when they are durable',
       });
       return;
+    case 'log-repaired':
+      log.event('info', 'the log is whole again: this member votes as before', {});
+      return;
     case 'base-installed':
       log.event('warn', "this log was behind the leader's and begins anew from its base", {
         ...notice,

@@ -10,7 +10,7 @@ import {
 } from '@kvstore/testing';
 import { openHardState } from './hard-state-file.ts';
 import { NodeDisk } from './node-disk.ts';
-import { openSegmentedLog } from './segmented-log.ts';
+import { openSegmentedLog } from './open-segmented-log.ts';
 
 async function temporaryDisk(): Promise<{ disk: NodeDisk; dispose: () => Promise<void> }> {
   const root = await mkdtemp(join(tmpdir(), 'kvstore-disk-'));

@@ -66,5 +66,5 @@ test('the newest mark is found again', async () => {
 test('a mark of another log is refused', async () => {
   const disk = new MemoryDisk();
   await createDurableMark(disk, '', 'c/g1');
-  await expect(openDurableMark(disk, '', LABEL)).rejects.toMatchObject({ code: 'LOG_CORRUPT' });
+  await expect(openDurableMark(disk, '', LABEL)).rejects.toMatchObject({ code: 'LOG_FOREIGN' });
 });

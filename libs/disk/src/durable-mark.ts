@@ -41,6 +41,12 @@ export class DurableMark {
     this.#sequence = sequence;
   }
 
+  /** The log was cut off below what was durable: both copies say so. */
+  async reset(sequence: number): Promise<void> {
+    await this.save(sequence);
+    await this.save(sequence);
+  }
+
   close(): Promise<void> {
     return this.#slots.close();
   }
@@ -80,7 +86,7 @@ export async function openDurableMark(
 async function readNewest(slots: SlotFile, path: string, label: string): Promise<DurableMark> {
   const [first, second] = await slots.read();
   if (first.kind === 'foreign' || second.kind === 'foreign') {
-    throw new LogError('LOG_CORRUPT', `${path} belongs to another cluster or group, not ${label}`);
+    throw new LogError('LOG_FOREIGN', `${path} belongs to another cluster or group, not ${label}`);
   }
   const a = decodeMark(first);
   const b = decodeMark(second);
@@ -88,8 +94,7 @@ async function readNewest(slots: SlotFile, path: string, label: string): Promise
   if (newest === undefined) {
     throw new LogError(
       'LOG_CORRUPT',
-      `both copies in ${path} are damaged: how far the log was durable is not known. Move the ` +
-        'data directory away and admit this node as a new member; a single node needs its backup',
+      `both copies in ${path} are damaged: how far the log was durable is not known`,
     );
   }
   const { generation, sequence } = newest;

@@ -67,6 +67,12 @@ export class DurableNote {
     if (this.#pause === undefined) this.#writeOnce();
   }
 
+  /** The log was cut off below what was durable. Durable when it resolves, before any `write`. */
+  async reset(sequence: number): Promise<void> {
+    await this.#file?.write(0, encodeNote(sequence));
+    await this.#file?.sync();
+  }
+
   async close(): Promise<void> {
     this.#pause?.cancel();
     await this.#writing;

@@ -29,7 +29,7 @@ import {
   isNodeId,
   term,
 } from '@kvstore/std';
-import type { Disk } from '@kvstore/std';
+import type { Disk, Term } from '@kvstore/std';
 import type { HardState } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import type { HardStateStore } from '@kvstore/sequencer';
@@ -57,20 +57,20 @@ export async function openHardState(options: HardStateOptions): Promise<HardStat
   const names = await disk.list(directory);
   if (!names.includes(HARD_STATE_FILE)) {
     if (options.mustExist === true) throw corrupt(path, 'is missing');
-    const initial: HardState = { term: term(0), vote: undefined };
+    const initial: Stored = { state: { term: term(0), vote: undefined }, repairTerm: term(0) };
     const created = await createSlotFile(
       disk,
       directory,
       HARD_STATE_FILE,
       identity,
-      encodeState(initial),
+      encodeStored(initial),
     );
     return new HardStateFile(created, path, initial, 1);
   }
   const slots = new SlotFile(await disk.open(path), identity);
   try {
     const newest = newestState(await slots.read(), path);
-    const file = new HardStateFile(slots, path, newest.state, newest.generation);
+    const file = new HardStateFile(slots, path, newest, newest.generation);
     await file.repair(newest.slot);
     await disk.syncDirectory(directory);
     return file;
@@ -81,21 +81,36 @@ export async function openHardState(options: HardStateOptions): Promise<HardStat
 }
 
 export class HardStateFile implements HardStateStore {
-  readonly recovered: HardState;
   readonly #slots: SlotFile;
   readonly #path: string;
+  #recovered: Stored;
   #state: HardState;
   #generation: number;
   #failure: LogError | undefined;
   #closed = false;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(slots: SlotFile, path: string, state: HardState, generation: number) {
+  constructor(slots: SlotFile, path: string, stored: Stored, generation: number) {
     this.#slots = slots;
     this.#path = path;
-    this.recovered = state;
-    this.#state = state;
+    this.#recovered = stored;
+    this.#state = stored.state;
     this.#generation = generation;
+  }
+
+  get recovered(): HardState {
+    return this.#recovered.state;
+  }
+
+  get repairTerm(): Term {
+    return this.#recovered.repairTerm;
+  }
+
+  async beginRepair(): Promise<void> {
+    assert(this.#state === this.#recovered.state, 'a repair begins before anything is saved');
+    const repairTerm = term(this.#state.term + 1);
+    this.#recovered = { state: { term: repairTerm, vote: undefined }, repairTerm };
+    await this.save(this.#recovered.state);
   }
 
   save(state: HardState): Promise<void> {
@@ -119,7 +134,8 @@ export class HardStateFile implements HardStateStore {
   }
 
   #enqueue(state: HardState, generation: number, order: readonly (0 | 1)[]): Promise<void> {
-    const saved = this.#last.then(() => this.#write(encodeState(state), generation, order));
+    const payload = encodeStored({ state, repairTerm: this.repairTerm });
+    const saved = this.#last.then(() => this.#write(payload, generation, order));
     this.#last = saved.catch(() => undefined);
     return saved;
   }
@@ -147,8 +163,12 @@ function assertFollows(previous: HardState, next: HardState): void {
   assert(!revoted, 'the vote changed within a term');
 }
 
-interface StoredState {
+interface Stored {
   readonly state: HardState;
+  readonly repairTerm: Term;
+}
+
+interface StoredState extends Stored {
   readonly generation: number;
   readonly slot: 0 | 1;
 }
@@ -166,23 +186,27 @@ function newestState(slots: readonly [Slot, Slot], path: string): StoredState {
 
 function decodeStored(slot: Slot, number: 0 | 1): StoredState | undefined {
   if (slot.kind !== 'valid') return undefined;
-  const state = decodeState(slot.payload);
-  return state === undefined ? undefined : { state, generation: slot.generation, slot: number };
+  const stored = decodeStoredState(slot.payload);
+  return stored === undefined
+    ? undefined
+    : { ...stored, generation: slot.generation, slot: number };
 }
 
-function encodeState(state: HardState): Uint8Array {
+/** u64 term · u8+vote (empty: none) · u64 repair term. */
+function encodeStored({ state, repairTerm }: Stored): Uint8Array {
   const vote = encodeUtf8(state.vote ?? '');
-  return new ByteWriter(48).u64(state.term).bytes8(vote).finish();
+  return new ByteWriter(64).u64(state.term).bytes8(vote).u64(repairTerm).finish();
 }
 
-function decodeState(payload: Uint8Array): HardState | undefined {
+function decodeStoredState(payload: Uint8Array): Stored | undefined {
   try {
     const reader = new ByteReader(payload);
     const storedTerm = term(reader.u64());
     const vote = decodeUtf8(reader.bytes8());
+    const repairTerm = term(reader.u64());
     reader.end();
-    if (vote === '') return { term: storedTerm, vote: undefined };
-    return isNodeId(vote) ? { term: storedTerm, vote } : undefined;
+    if (vote === '') return { state: { term: storedTerm, vote: undefined }, repairTerm };
+    return isNodeId(vote) ? { state: { term: storedTerm, vote }, repairTerm } : undefined;
   } catch (error) {
     if (error instanceof DecodeError) return undefined;
     throw error;

@@ -6,5 +6,5 @@
 export { openHardState } from './hard-state-file.ts';
 export type { HardStateFile, HardStateOptions } from './hard-state-file.ts';
 export { NodeDisk } from './node-disk.ts';
-export { openSegmentedLog } from './segmented-log.ts';
+export { openSegmentedLog } from './open-segmented-log.ts';
 export type { SegmentedLog, SegmentedLogOptions } from './segmented-log.ts';

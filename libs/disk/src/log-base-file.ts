@@ -96,7 +96,7 @@ export async function openLogBase(
     const [first, second] = await slots.read();
     if (first.kind === 'foreign' || second.kind === 'foreign') {
       throw new LogError(
-        'LOG_CORRUPT',
+        'LOG_FOREIGN',
         `${path} belongs to another cluster or group, not ${label}`,
       );
     }
@@ -106,8 +106,7 @@ export async function openLogBase(
     if (newest === undefined) {
       throw new LogError(
         'LOG_CORRUPT',
-        `both copies in ${path} are damaged: where the log begins is not known. Move the data ` +
-          'directory away and admit this node as a new member; a single node needs its backup',
+        `both copies in ${path} are damaged: where the log begins is not known`,
       );
     }
     const { stored, generation } = newest;

@@ -6,7 +6,7 @@ import { equalBytes, logIndex, SeededRandom } from '@kvstore/std';
 import type { Entry } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import { makeBase, makeBody, makeEntries, ManualTimers, MemoryDisk } from '@kvstore/testing';
-import { openSegmentedLog } from './segmented-log.ts';
+import { openSegmentedLog } from './open-segmented-log.ts';
 import type { SegmentedLog } from './segmented-log.ts';
 
 const SEGMENT_BYTES = 8 * 1024;
@@ -128,14 +128,13 @@ test('every bit of a record counts, the padding included', async () => {
   }
 });
 
-test('the message names file, byte and record, and says what to do', async () => {
+test('the message names file, byte and record', async () => {
   const base = await written();
   const path = base.segments[0] ?? '';
   const result = await damaged(base, path, flip(base.disk.peek(path), 4096 + 64 + 64 + 10));
   expect(String(result)).toContain(
     `${path} at byte 4160, record 2 (entry 2): the checksum of the body`,
   );
-  expect(String(result)).toContain('admit it as a new member');
 });
 
 test('a file cut at any length is refused', async () => {
@@ -179,7 +178,7 @@ test('swapped, deleted, duplicated and foreign segments are refused', async () =
     await disk.unlink(path);
     expectRefused(await outcome(disk, base.entries), named);
   }
-  await expect(open(base.disk.killImage(), 'c/g1')).rejects.toMatchObject({ code: 'LOG_CORRUPT' });
+  await expect(open(base.disk.killImage(), 'c/g1')).rejects.toMatchObject({ code: 'LOG_FOREIGN' });
 });
 
 test('a whole segment of another history of the same group is refused', async () => {

@@ -16,7 +16,7 @@ import {
   MemoryDisk,
   UNSYNCED_FATES,
 } from '@kvstore/testing';
-import { openSegmentedLog } from './segmented-log.ts';
+import { openSegmentedLog } from './open-segmented-log.ts';
 import type { SegmentedLog } from './segmented-log.ts';
 
 const SEGMENT_BYTES = 12 * 1024;

@@ -13,14 +13,18 @@
  * Segments before the one that the base names are what a crash left of a cut; they are removed first.
  * The one it names must continue the base.
  *
+ * Damage ends the open, unless its caller has the log go on without what is lost (`damage.ts`): then
+ * everything behind the last good record is cut off.
+ *
  * What is found is made durable before it is reported: the last group may be in the page cache of
  * a killed process only, or even be taken for clean there after a failed sync, so it is written
  * again and synced.
  */
-import { assert, nextChain } from '@kvstore/std';
+import { nextChain } from '@kvstore/std';
 import type { Disk, DiskFile, LogIndex, LogPosition } from '@kvstore/std';
 import { LogError } from '@kvstore/sequencer';
 import type { RecoveredLog } from '@kvstore/sequencer';
+import type { Damage } from './damage.ts';
 import { basePosition } from './log-base-file.ts';
 import type { StoredBase } from './log-base-file.ts';
 import { EntryIndex } from './entry-index.ts';
@@ -57,6 +61,7 @@ export async function recoverSegments(
   label: string,
   durableSequence: number,
   stored: StoredBase,
+  damage: Damage,
 ): Promise<RecoveredSegments> {
   const all = (await disk.list(directory)).filter(isSegmentName);
   const names = all.filter((name) => firstSequenceOf(name) >= stored.firstSequence);
@@ -66,10 +71,16 @@ export async function recoverSegments(
     await disk.syncDirectory(directory);
   }
   const recovery = new LogRecovery(disk, directory, label, durableSequence, stored);
-  for (const [number, name] of names.entries()) {
-    await recovery.readSegment(name, names[number + 1]);
+  try {
+    for (const [number, name] of names.entries()) {
+      await recovery.readSegment(name, names[number + 1]);
+    }
+    recovery.mustReachMark();
+  } catch (error) {
+    await damage.accept(error);
+    await recovery.cutOffDamage(names);
   }
-  return recovery.finish(names.length);
+  return recovery.result();
 }
 
 class LogRecovery {
@@ -124,11 +135,35 @@ class LogRecovery {
     }
   }
 
-  finish(count: number): RecoveredSegments {
-    assert(this.#segments.length === count, 'every segment was read');
+  mustReachMark(): void {
     if (this.#nextSequence <= this.#markSequence) {
       throw this.#corrupt(this.#directory, this.#beyondMark());
     }
+  }
+
+  /**
+   * Everything behind the last good record goes: later segments, then the rest of its own. A crash
+   * on the way leaves damage again, or a log that ends below its mark, which is damage too.
+   */
+  async cutOffDamage(names: readonly string[]): Promise<void> {
+    for (const name of names.slice(this.#segments.length).toReversed()) {
+      await this.#disk.unlink(joinPath(this.#directory, name));
+    }
+    await this.#disk.syncDirectory(this.#directory);
+    this.#cut = undefined;
+    const tail = this.#segments.at(-1);
+    if (tail === undefined) return;
+    const file = await this.#disk.open(tail.path);
+    try {
+      await this.#rewriteLastGroup(file);
+      await writeZeros(file, this.#offset, tail.bytes - this.#offset);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  result(): RecoveredSegments {
     return {
       segments: this.#segments,
       index: this.#index,
@@ -139,29 +174,31 @@ class LogRecovery {
   }
 
   async #readHeader(file: DiskFile, path: string, name: string): Promise<LogSegment> {
-    this.#offset = 0;
     const decoded = decodeHeader(await file.read(0, SEGMENT_HEADER_BYTES));
-    if (decoded.kind === 'bad') throw this.#corrupt(path, decoded.reason);
+    if (decoded.kind === 'bad') throw this.#corrupt(path, decoded.reason, 0);
+    if (decoded.kind === 'foreign') throw foreign(path, decoded.reason);
     const { header, fingerprint } = decoded;
     const bytes = await file.size();
     if (header.label !== this.#label) {
       const owner = `the segment belongs to "${header.label}", this node to "${this.#label}"`;
-      throw this.#corrupt(path, owner);
+      throw foreign(path, owner);
     }
     if (header.segmentBytes !== bytes) {
-      throw this.#corrupt(path, `the file has ${bytes} bytes instead of ${header.segmentBytes}`);
+      const what = `the file has ${bytes} bytes instead of ${header.segmentBytes}`;
+      throw this.#corrupt(path, what, 0);
     }
     if (header.firstSequence !== firstSequenceOf(name)) {
-      throw this.#corrupt(path, `the file holds the segment of record ${header.firstSequence}`);
+      throw this.#corrupt(path, `the file holds the segment of record ${header.firstSequence}`, 0);
     }
     if (header.firstSequence !== this.#nextSequence) {
       throw this.#corrupt(
         path,
         `record ${this.#nextSequence} should come first: a file is missing`,
+        0,
       );
     }
     if (!samePosition(header.previous, this.#index.last)) {
-      throw this.#corrupt(path, 'the segment does not continue the one before');
+      throw this.#corrupt(path, 'the segment does not continue the one before', 0);
     }
     const { firstSequence, previous } = header;
     return { path, firstSequence, previous, fingerprint, bytes, lowestIndex: Infinity };
@@ -272,15 +309,17 @@ class LogRecovery {
     );
   }
 
-  #corrupt(path: string, what: string): LogError {
+  #corrupt(path: string, what: string, offset = this.#offset): LogError {
     return new LogError(
       'LOG_CORRUPT',
-      `the log is damaged in ${path} at byte ${this.#offset}, record ${this.#nextSequence} ` +
-        `(entry ${this.#index.last.index + 1}): ${what}. Entries that were acknowledged may be lost ` +
-        'here, so this node must not vote with it: move its data directory away and admit it as a ' +
-        'new member; a single node needs its backup',
+      `the log is damaged in ${path} at byte ${offset}, record ${this.#nextSequence} ` +
+        `(entry ${this.#index.last.index + 1}): ${what}. Entries that were acknowledged may be lost here`,
     );
   }
+}
+
+function foreign(path: string, what: string): LogError {
+  return new LogError('LOG_FOREIGN', `${path} cannot be used: ${what}`);
 }
 
 function describe(end: DecodedRecord): string {

@@ -37,7 +37,9 @@ export interface SegmentHeader {
 
 export type DecodedHeader =
   | { readonly kind: 'header'; readonly header: SegmentHeader; readonly fingerprint: number }
-  | { readonly kind: 'bad'; readonly reason: string };
+  | { readonly kind: 'bad'; readonly reason: string }
+  /** Whole, and nothing that this program can read. */
+  | { readonly kind: 'foreign'; readonly reason: string };
 
 export interface EncodedHeader {
   readonly bytes: Uint8Array;
@@ -64,11 +66,11 @@ export function decodeHeader(bytes: Uint8Array): DecodedHeader {
     }
     const reader = new ByteReader(body);
     if (!equalBytes(reader.raw(MAGIC.length), MAGIC)) {
-      return { kind: 'bad', reason: 'this is not a log segment' };
+      return { kind: 'foreign', reason: 'this is not a log segment' };
     }
     const version = reader.u16();
     if (version !== VERSION) {
-      return { kind: 'bad', reason: `format version ${version} is unknown to this program` };
+      return { kind: 'foreign', reason: `format version ${version} is unknown to this program` };
     }
     return { kind: 'header', header: readFields(reader), fingerprint };
   } catch (error) {

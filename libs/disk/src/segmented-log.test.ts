@@ -14,7 +14,7 @@ import {
   stallSyncs,
 } from '@kvstore/testing';
 import type { DiskOperation } from '@kvstore/testing';
-import { openSegmentedLog } from './segmented-log.ts';
+import { openSegmentedLog } from './open-segmented-log.ts';
 import type { SegmentedLog } from './segmented-log.ts';
 
 /** The durable mark and the base: two slots of 4 KiB, and two of 32. */

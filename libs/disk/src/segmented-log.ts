@@ -12,7 +12,7 @@
  *   5. After the first failure of a write or sync nothing is written and nothing resolves.
  *   6. A file is deleted only when a base at or above all of its entries is durable.
  *
- * Recovery is in `log-recovery.ts`, which files there are in `segment-files.ts`.
+ * How it is opened is in `open-segmented-log.ts`, which files there are in `segment-files.ts`.
  */
 import { assert, DiskError, logIndex } from '@kvstore/std';
 import type { Chain, Disk, DiskFile, LogIndex, Term, Timer, Timers } from '@kvstore/std';
@@ -21,22 +21,19 @@ import type { Entry, LogBase } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import type { LogStore, RecoveredLog } from '@kvstore/sequencer';
 import { AppendQueue } from './append-queue.ts';
-import { createDurableMark, DURABLE_MARK_FILE, openDurableMark } from './durable-mark.ts';
 import type { DurableMark } from './durable-mark.ts';
 import type { EntryIndex } from './entry-index.ts';
-import { DurableNote } from './durable-note.ts';
+import type { DurableNote } from './durable-note.ts';
 import { EntryCollector, readEntries } from './entry-reader.ts';
 import { GroupBuffer } from './group-buffer.ts';
-import { createLogBase, LOG_BASE_FILE, openLogBase } from './log-base-file.ts';
 import type { LogBaseFile } from './log-base-file.ts';
 import { BODY_BYTES_MAX, RECORD_BYTES_MAX, recordBytes } from './log-record.ts';
-import { recoverSegments } from './log-recovery.ts';
 import type { RecoveredSegments } from './log-recovery.ts';
 import { beginSegment } from './log-segment.ts';
 import type { LogSegment } from './log-segment.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
-import { joinPath, SLOT_BYTES } from './slot-file.ts';
+import { SLOT_BYTES } from './slot-file.ts';
 import { SpaceRetry } from './space-retry.ts';
 import { SpareSegment } from './spare-segment.ts';
 
@@ -51,57 +48,18 @@ export interface SegmentedLogOptions {
   readonly segmentBytes?: number;
   /** True when this log has held entries before: then an empty directory is damage. */
   readonly mustExist?: boolean;
+  /**
+   * Called when something that had been durable cannot be read, before anything is written: when it
+   * resolves, the log goes on with what comes before the damage. Default: damage ends the open.
+   */
+  readonly onDamage?: (error: LogError) => Promise<void>;
 }
 
-const SEGMENT_BYTES = 16 << 20;
 /** The durable mark follows the log within this time. */
 const MARK_DELAY_MS = 200;
 
-/**
- * Recovers the log and has room made. Resolves also when the file system is full (`spaceError`), but
- * for a log that is new: then it rejects. Rejects with `LogError` LOG_CORRUPT, or with `DiskError`.
- */
-export async function openSegmentedLog(options: SegmentedLogOptions): Promise<SegmentedLog> {
-  const { disk, directory, label, segmentBytes = SEGMENT_BYTES } = options;
-  assert(segmentBytes % 4096 === 0 && segmentBytes > SEGMENT_HEADER_BYTES, 'segmentBytes');
-  await disk.makeDirectory(directory);
-  const names = await disk.list(directory);
-  const hasMark = names.includes(DURABLE_MARK_FILE);
-  const isUsed = names.some((name) => name.endsWith('.log') || name === LOG_BASE_FILE);
-  if (!hasMark && (options.mustExist === true || isUsed)) {
-    const path = joinPath(directory, DURABLE_MARK_FILE);
-    throw new LogError('LOG_CORRUPT', `${path} is missing from a log that has been in use`);
-  }
-  // Why before anything else: once it exists, an empty log is told from a lost one.
-  const mark = hasMark
-    ? await openDurableMark(disk, directory, label)
-    : await createDurableMark(disk, directory, label);
-  // Why: the name of a mark found after a kill may be in the page cache only.
-  if (hasMark) await disk.syncDirectory(directory);
-  let fail: (error: unknown) => void = () => undefined;
-  const open: { close(): Promise<void> }[] = [mark];
-  try {
-    const base = names.includes(LOG_BASE_FILE)
-      ? await openLogBase(disk, directory, label)
-      : await createLogBase(disk, directory, label);
-    open.push(base);
-    const note = await DurableNote.open(disk, directory, options.timers, (error) => fail(error));
-    open.push(note);
-    const durable = Math.max(mark.sequence, note.found);
-    const recovered = await recoverSegments(disk, directory, label, durable, base.stored);
-    const log = new SegmentedLog({ ...options, segmentBytes }, recovered, { mark, note, base });
-    fail = (error) => log.fail(error);
-    open.length = 0;
-    await log.start();
-    return log;
-  } catch (error) {
-    for (const file of open) await file.close();
-    throw error;
-  }
-}
-
 /** The small files beside the segments. */
-interface SideFiles {
+export interface SideFiles {
   readonly mark: DurableMark;
   readonly note: DurableNote;
   readonly base: LogBaseFile;
@@ -148,6 +106,7 @@ export class SegmentedLog implements LogStore {
     options: SegmentedLogOptions & { readonly segmentBytes: number },
     recovered: RecoveredSegments,
     { mark, note, base }: SideFiles,
+    damage: string | undefined,
   ) {
     this.#options = options;
     this.#retry = new SpaceRetry(options.timers);
@@ -166,6 +125,7 @@ export class SegmentedLog implements LogStore {
       spans: [...recovered.index.spans],
       configurations: [...recovered.index.configurations],
       cut: recovered.cut,
+      damage,
     };
   }
 

@@ -26,6 +26,8 @@ interface Faults {
   readonly duplicatePercent: number;
   readonly reorders: boolean;
   readonly crashes: boolean;
+  /** The end of a log is gone after a crash, also what was acknowledged; of one replica at a time. */
+  readonly damages: boolean;
   readonly partitions: boolean;
   /** What is sent on a cut link arrives after the cut, as from the buffers of a reconnecting client. */
   readonly clogs: boolean;
@@ -62,6 +64,8 @@ class Simulation {
       duplicatePercent: often() ? random.below(30) : 0,
       reorders: often(),
       crashes: often(),
+      // With two voters nobody is elected without the one that is damaged: membership stays.
+      damages: voterCount > 2 && spares === 0 && often(),
       partitions: often(),
       clogs: often(),
       slowDisks: often(),
@@ -173,6 +177,11 @@ class Simulation {
     if (!this.#faults.crashes || replica.node === undefined) return;
     replica.crash();
     this.#invariants.crashed(replica);
+    const isBearable = this.#replicas.every(({ isUnderRepair }) => !isUnderRepair);
+    if (!this.#faults.damages || !isBearable || this.#random.below(3) > 0) return;
+    const kept = replica.disk.lastIndex - this.#random.below(6);
+    if (kept >= replica.disk.base.position.index) replica.damage(kept);
+    if (replica.isUnderRepair) this.#invariants.seen.damages++;
   }
 
   #cutOrHeal(): void {
@@ -346,6 +355,8 @@ type Seen = Invariants['seen'];
 
 /** What cannot happen in a cluster whose membership never changes. */
 const ONLY_WITH_CHANGES = ['configurations', 'installs', 'transfers'];
+/** What is not done to a cluster whose membership changes. */
+const ONLY_WITHOUT_CHANGES = ['damages', 'repairs'];
 
 describe.each([
   [1, 0],
@@ -379,7 +390,7 @@ function mustHaveHappened(
   spares: number,
 ): void {
   const possible = Object.keys(total).filter(
-    (what) => spares > 0 || !ONLY_WITH_CHANGES.includes(what),
+    (what) => !(spares > 0 ? ONLY_WITHOUT_CHANGES : ONLY_WITH_CHANGES).includes(what),
   );
   const wanted = voters === 1 ? ['elections', 'commits', 'reads'] : possible;
   for (const what of wanted)

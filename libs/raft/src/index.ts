@@ -33,6 +33,9 @@
  *    to do otherwise), and at or below `durableIndex` and a `commitIndex` already handed out: `cutLog`
  *    first, then the result made durable, then the files.
  * 6. Never use an id again: it names one disk. A member that lost its disk comes back under another one.
+ *    One that lost only the end of its log, or all of it, and still has its hard state, first makes the
+ *    next term durable, without a vote, as hard state and as `repairTerm`, then what is left of the log;
+ *    both stay so for ever. It takes part again once a leader of such a term has sent it an entry.
  * 7. When a write or a load fails, stop the process. There is no way to tell the core.
  * 8. Never change a body, an entry or a message after it went in or came out: they are shared.
  * 9. An `InvariantError` ends the process. It means that replicas diverged or that there is a bug.
@@ -66,6 +69,8 @@
  *   promoted by its log *and* its storage.
  * - What stands before a log that was cut is a position and a configuration (chapter 5 ships the state
  *   too): state goes from storage to storage.
+ * - A replica may lose the end of its log (not in the thesis): see `repairTerm`. It makes a leader that
+ *   counts on what is lost step down by its later term, and takes part in no election of earlier logs.
  * - Priorities move leadership by transfer (3.10) and touch no election.
  * - A sole voter campaigns at its first tick.
  */

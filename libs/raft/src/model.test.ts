@@ -14,10 +14,13 @@ const bounds: Bounds = {
   elections: 2,
   proposals: 2,
   crashes: 1,
+  damages: 0,
   faults: 0,
   slowDisks: false,
   statesMax: 12_000_000,
 };
+
+const damaged: Bounds = { ...bounds, proposals: 1, crashes: 0, damages: 1 };
 
 const small: [string, Bounds][] = [
   ['2 elections, 2 proposals and a crash', bounds],
@@ -25,6 +28,7 @@ const small: [string, Bounds][] = [
     '2 elections, a proposal and a message that is lost or comes twice',
     { ...bounds, proposals: 1, crashes: 0, faults: 1 },
   ],
+  ['2 elections, a proposal and a log that is damaged', damaged],
   [
     'an election, 2 proposals and a crash on slow disks',
     { ...bounds, elections: 1, slowDisks: true },
@@ -35,6 +39,7 @@ const small: [string, Bounds][] = [
 const unfinished = '2 elections, 2 proposals, a crash and a fault, as far as it goes';
 
 const large: [string, Bounds][] = [
+  ['2 elections, a proposal, a log that is damaged and a crash', { ...damaged, crashes: 1 }],
   ['2 elections, 2 proposals and a fault', { ...bounds, crashes: 0, faults: 1 }],
   [
     '2 elections and a proposal on slow disks',

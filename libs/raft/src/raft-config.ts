@@ -59,6 +59,12 @@ export interface RaftConfig {
  */
 export interface RestoredState {
   readonly hardState: HardState;
+  /**
+   * The term that was entered when the end of the log was found damaged and cut off: entries that this
+   * replica acknowledged in earlier terms may be gone here. It stands for no election and votes only
+   * for whoever has an entry of this term or a later one, until its own log has. 0: nothing was lost.
+   */
+  readonly repairTerm: Term;
   readonly base: LogBase;
   readonly last: LogPosition;
   readonly spans: readonly TermSpan[];
@@ -82,8 +88,9 @@ export function assertConfig(config: RaftConfig): void {
 }
 
 export function assertRestored(restored: RestoredState): void {
-  const { hardState, base, last, spans, configurations } = restored;
+  const { hardState, repairTerm, base, last, spans, configurations } = restored;
   assert(hardState.term >= last.term, 'the log is ahead of the term on disk');
+  assert(hardState.term >= repairTerm, 'a repair of a term that was never entered');
   assert(isValidConfiguration(base.configuration), 'the configuration at the base is not valid');
   for (const { index, configuration } of configurations) {
     assert(isValidConfiguration(configuration), 'a configuration in the log is not valid');

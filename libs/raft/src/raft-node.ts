@@ -203,6 +203,7 @@ export class RaftNode {
       commitIndex: log.commitIndex,
       lastIndex: log.last.index,
       durableIndex: log.durableIndex,
+      isUnderRepair: log.isUnderRepair,
       uncommittedBytes: log.unsettledBytes,
       configuration: membership.latest,
       cutPoint: membership.cutPoint(log),

@@ -77,6 +77,8 @@ export interface RaftStatus {
   readonly lastIndex: LogIndex;
   /** Highest index known durable on this replica. */
   readonly durableIndex: LogIndex;
+  /** Its log was damaged, and it has not yet got back what it may have acknowledged. */
+  readonly isUnderRepair: boolean;
   /** Entries in memory that are not yet committed or not yet durable on this replica. */
   readonly uncommittedBytes: number;
   /** In force here; committed when its index is. */

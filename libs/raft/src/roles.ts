@@ -8,6 +8,7 @@
  *   2. a leader steps down only for a later term, for want of a majority, when it is told to, or when
  *      it is dismissed; it never follows anybody in its own term
  *   3. a voter that may still have a leader ignores candidates, unless that leader sent them
+ *   4. a replica whose log is under repair stands for no election
  */
 import { assert, assertNever, term as asTerm, type NodeId, type Term } from '@kvstore/std';
 import { Candidate } from './candidate.ts';
@@ -143,7 +144,7 @@ export class Roles {
 
   get #mayLead(): boolean {
     const { config, log, membership } = this.#state;
-    return membership.mayLead(config.id, log.commitIndex);
+    return !log.isUnderRepair && membership.mayLead(config.id, log.commitIndex);
   }
 
   // Who is listened to.

@@ -28,6 +28,7 @@ export class Invariants {
   readonly #matches = new Map<string, number>();
   readonly #entries = new Map<string, Entry>();
   readonly #reads = new Map<number, PendingRead>();
+  readonly #repairing = new Set<NodeId>();
   readonly committed: Entry[] = [];
   /** The term in which each of them was committed. */
   readonly #committedIn: number[] = [];
@@ -42,6 +43,8 @@ export class Invariants {
     configurations: 0,
     installs: 0,
     transfers: 0,
+    damages: 0,
+    repairs: 0,
   };
 
   constructor(replicas: readonly SimulatedReplica[]) {
@@ -65,6 +68,7 @@ export class Invariants {
   }
 
   onReady(replica: SimulatedReplica, ready: Ready): void {
+    this.#watchRepair(replica);
     this.seen.loads += ready.loads.length;
     if (ready.configuration !== undefined) this.seen.configurations++;
     if (ready.install !== undefined) this.#onInstall(replica, ready.install.position);
@@ -87,6 +91,16 @@ export class Invariants {
       this.#checkHardState(replica);
       if (replica.node?.status().role === 'leader') this.#checkLeader(replica);
     }
+  }
+
+  /** Nobody leads whose log is under repair. */
+  #watchRepair(replica: SimulatedReplica): void {
+    const status = replica.node?.status();
+    if (status === undefined) return;
+    if (status.isUnderRepair) this.#repairing.add(replica.id);
+    else if (this.#repairing.delete(replica.id)) this.seen.repairs++;
+    const leads = status.role === 'leader' || status.role === 'candidate';
+    must(!status.isUnderRepair || !leads, `${replica.id} stands for election under repair`);
   }
 
   #onInstall(replica: SimulatedReplica, base: LogPosition): void {
@@ -225,7 +239,10 @@ export class Invariants {
 
   /** Those who have it on disk are a quorum of the configuration by which it was committed. */
   #checkDurable(last: LogPosition, { voters, outgoing }: Configuration): void {
-    const holders = this.#replicas.filter(({ disk }) => holds(disk, last)).map(({ id }) => id);
+    // What is under repair may be counted on for what it has lost: it votes for nobody without it.
+    const holders = this.#replicas
+      .filter(({ disk, isUnderRepair }) => isUnderRepair || holds(disk, last))
+      .map(({ id }) => id);
     const isQuorum = new JointQuorum(voters, outgoing).isReached((id) => holders.includes(id));
     must(isQuorum, `I8 ${last.index} is durable on ${holders.join(' ')} only`);
   }

@@ -17,6 +17,8 @@ export interface Bounds {
   readonly elections: number;
   readonly proposals: number;
   readonly crashes: number;
+  /** Replicas that restart without their log; one at most is what three can bear. */
+  readonly damages: number;
   /** Messages that are lost, or arrive twice. */
   readonly faults: number;
   /** Writes become durable in steps of their own instead of at once. */
@@ -52,6 +54,7 @@ interface Local {
   readonly log: readonly Held[];
   readonly commitIndex: number;
   readonly canWrite: boolean;
+  readonly isUnderRepair: boolean;
   readonly steps: Map<string, Step>;
 }
 
@@ -71,7 +74,7 @@ interface State {
   readonly by: string;
 }
 
-type Countable = 'elections' | 'proposals' | 'crashes' | 'faults';
+type Countable = 'elections' | 'proposals' | 'crashes' | 'damages' | 'faults';
 
 const IDS = nodeIds(3);
 const ELECTION_TICKS = 2;
@@ -91,7 +94,7 @@ export class Model {
 
   explore(): Explored {
     const locals = IDS.map((_, node) => this.#local(node, []).local);
-    const used = { elections: 0, proposals: 0, crashes: 0, faults: 0 };
+    const used = { elections: 0, proposals: 0, crashes: 0, damages: 0, faults: 0 };
     const links = Array.from({ length: IDS.length ** 2 }, () => []);
     const none = { links, used, leaders: '', committed: [] };
     let frontier: State[] = [{ locals, ...none, parent: undefined, by: 'start' }];
@@ -124,11 +127,12 @@ export class Model {
 
   *#successors(state: State): Generator<State> {
     const { used } = state;
-    const { elections, proposals, crashes, faults } = this.#bounds;
+    const { elections, proposals, crashes, damages, faults } = this.#bounds;
     for (const local of state.locals) {
       // The replicas are alike at the start: whoever is first is called n1.
       const isFirst = used.elections > 0 || local.node === 0;
-      if (used.elections < elections && local.role !== 'leader' && isFirst) {
+      const mayStand = local.role !== 'leader' && !local.isUnderRepair;
+      if (used.elections < elections && mayStand && isFirst) {
         yield this.#timeout(state, local);
       }
       if (used.proposals < proposals && local.role === 'leader') {
@@ -136,6 +140,11 @@ export class Model {
       }
       if (used.crashes < crashes && used.elections > 0) {
         yield this.#after(state, local, 'crash', 'crashes');
+      }
+      // Before there is anything to forget, or when nobody can be elected without it, nothing is at stake.
+      const isAtStake = state.committed.length > 0 && used.elections < elections;
+      if (used.damages < damages && isAtStake && local.log.length > 0) {
+        yield this.#after(state, local, 'damage', 'damages');
       }
       if (local.canWrite) yield this.#after(state, local, 'write', undefined);
     }
@@ -284,6 +293,7 @@ export class Model {
       log: replica.log.entries.map((entry) => ({ term: entry.term, chain: entry.chain })),
       commitIndex: status?.commitIndex ?? 0,
       canWrite: replica.writes.length > 0,
+      isUnderRepair: status?.isUnderRepair ?? false,
       steps: new Map(),
     };
     this.#locals.set(key, local);
@@ -304,6 +314,10 @@ export class Model {
         return;
       case 'crash':
         replica.crash();
+        return replica.start();
+      case 'damage':
+        replica.crash();
+        replica.damage(0);
         return replica.start();
       case 'pass':
         while (ticksOf(replica)[1] < ELECTION_TICKS) node?.tick(0);
@@ -355,12 +369,12 @@ function createReplica(id: NodeId, onSent: (messages: readonly Message[]) => voi
 }
 
 function localKey(replica: SimulatedReplica): string {
-  const { id, node, hardState, log, disk, writes } = replica;
+  const { id, node, hardState, repairTerm, log, disk, writes } = replica;
   const chains = (of: typeof log): string => of.entries.map(({ chain }) => chain).join();
   const inMemory = log.entries.map(({ index }) => node?.chainAt(index) !== undefined);
   const { role, term: of, commitIndex, durableIndex } = node?.status() ?? {};
-  const visible = [role, of, commitIndex, durableIndex, hardState, chains(log), chains(disk)];
-  return JSON.stringify([id, visible, inMemory, writes, node?.inspect()]);
+  const visible = [role, of, commitIndex, durableIndex, hardState, repairTerm, chains(log)];
+  return JSON.stringify([id, visible, chains(disk), inMemory, writes, node?.inspect()]);
 }
 
 /** Since the last reset, and since a leader was heard. */
@@ -372,7 +386,7 @@ function ticksOf(replica: SimulatedReplica): readonly [number, number] {
 function keyOf({ locals, links, used, leaders, committed }: State): string {
   const places = locals.map(({ id }) => id).join();
   const last = committed[committed.length - 1]?.chain ?? 0;
-  const counts = `${used.elections}${used.proposals}${used.crashes}${used.faults}`;
+  const counts = `${used.elections}${used.proposals}${used.crashes}${used.damages}${used.faults}`;
   return `${places}|${links.join(';')}|${counts}|${leaders}|${last}`;
 }
 

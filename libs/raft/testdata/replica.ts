@@ -80,10 +80,10 @@ export class DiskLog {
     return copy;
   }
 
-  restored(hardState: HardState): RestoredState {
+  restored(hardState: HardState, repairTerm = term(0)): RestoredState {
     const { base, entries, last } = this;
     const configurations = configurationsOf(entries);
-    return { hardState, base, last, spans: spansOf(entries), configurations };
+    return { hardState, repairTerm, base, last, spans: spansOf(entries), configurations };
   }
 }
 
@@ -117,6 +117,7 @@ export class SimulatedReplica {
   node: RaftNode | undefined;
   /** Durable. */
   hardState: HardState = { term: term(0), vote: undefined };
+  repairTerm = term(0);
   readonly disk: DiskLog;
   /** What the disk will be once every write has been carried out. */
   log: DiskLog;
@@ -135,7 +136,7 @@ export class SimulatedReplica {
 
   start(): void {
     this.log = this.disk.copy();
-    this.node = new RaftNode(this.#config, this.log.restored(this.hardState));
+    this.node = new RaftNode(this.#config, this.log.restored(this.hardState, this.repairTerm));
   }
 
   crash(): void {
@@ -143,6 +144,20 @@ export class SimulatedReplica {
     this.writes.length = 0;
     this.loads.length = 0;
     this.log = this.disk.copy();
+  }
+
+  /** While it is down: what is above `index` turns out damaged, and is cut off. */
+  damage(index: number): void {
+    if (this.node !== undefined) throw new Error('damage is found at a start');
+    this.repairTerm = term(this.hardState.term + 1);
+    this.hardState = { term: this.repairTerm, vote: undefined };
+    this.disk.entries.splice(Math.max(0, index - this.disk.base.position.index));
+    this.log = this.disk.copy();
+  }
+
+  /** It may lack what it acknowledged. */
+  get isUnderRepair(): boolean {
+    return this.disk.last.term < this.repairTerm;
   }
 
   /** Cuts the log at its beginning, at once and durably. */

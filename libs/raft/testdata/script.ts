@@ -21,6 +21,7 @@
  *   quiet …              what the command says is not shown, but for errors
  *   cut n1-n2 …|n1->n2   ·  heal: messages on a cut link are lost
  *   disk n1 slow|fast    ·  disk n1 write [count]: that many writes become durable
+ *   damage n1 4          n1, which is down, has lost what is above 4
  *   crash n1  ·  start n1  ·  status [n1]  ·  log [n1]  ·  config [n1]  ·  dropped n1
  *
  * Commands on one line, joined by `;`, happen in one turn: what they make ready is taken once.
@@ -94,6 +95,8 @@ export class Script {
         return this.#replica(first).cutTo(Number(second));
       case 'crash':
         return this.#replica(first).crash();
+      case 'damage':
+        return this.#replica(first).damage(Number(second));
       case 'start':
         return this.#replica(first).start();
       case 'storage':
@@ -328,7 +331,8 @@ export class Script {
     const cut = status.cutPoint === 0 ? '' : ` cut-point=${status.cutPoint}`;
     this.#say(
       `${id} ${role} term=${status.term} leader=${leader ?? '-'} commit=${commitIndex} ` +
-        `durable=${durableIndex} last=${lastIndex}${base}${cut}${match === '' ? '' : ` match=${match}`}`,
+        `durable=${durableIndex} last=${lastIndex}${base}${cut}${match === '' ? '' : ` match=${match}`}` +
+        (status.isUnderRepair ? ' under-repair' : ''),
     );
   }
 

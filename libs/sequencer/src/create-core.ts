@@ -41,6 +41,7 @@ export function createCore(
     },
     {
       hardState: hardStates.recovered,
+      repairTerm: hardStates.repairTerm,
       base: log.recovered.base ?? {
         position: LOG_START,
         configuration: configurationOf(voters),

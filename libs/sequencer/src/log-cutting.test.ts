@@ -1,6 +1,7 @@
 /**
  * Three sequencers over the memory bus, with beacons in the place of storages: where their logs are
- * cut, what holds them, and how one that was left behind takes the base of the leader's.
+ * cut, what holds them, and how one that was left behind takes the base of the leader's, or one that was
+ * damaged gets back what it lost.
  */
 import { MemoryBus } from '@kvstore/bus';
 import {
@@ -301,4 +302,44 @@ test('a follower behind the base takes it in the place of its log and goes on fr
   await group.start(n3, ...image);
   await eventually('somebody leads', () => group.leader !== undefined);
   await group.commitTo(60);
+});
+
+test('a replica whose log was damaged gets back what it lost, and votes only then', async () => {
+  await started();
+  await group.commitTo(20);
+  const [log, hardStates] = await group.crash(n3);
+  const left = await log.crash().read(logIndex(1), 1e6);
+  const { term: before } = hardStates.recovered;
+  await hardStates.beginRepair();
+  await group.start(n3, new MemoryLogStore(left.slice(0, 8)), hardStates);
+  const { sequencer } = group.of(n3);
+  expect(sequencer.isUnderRepair).toBe(true);
+  await group.commitTo(30);
+  expect(sequencer.isUnderRepair).toBe(false);
+  expect(group.notices).toContainEqual({ kind: 'log-repaired' });
+  expect(sequencer.status().term).toBeGreaterThan(before);
+
+  // It counts again: with it, two are enough.
+  await group.crash(n1);
+  await eventually('two go on', () => group.leader !== undefined);
+  await group.commitTo(40);
+});
+
+test('two of three that were damaged elect nobody: what was acknowledged may be gone', async () => {
+  await started();
+  await group.commitTo(20);
+  const terms: number[] = [];
+  for (const node of [n2, n3]) {
+    const [log, hardStates] = await group.crash(node);
+    const left = await log.crash().read(logIndex(1), 1e6);
+    await hardStates.beginRepair();
+    terms.push(hardStates.recovered.term);
+    await group.start(node, new MemoryLogStore(left.slice(0, 5)), hardStates);
+  }
+  const beganAtMs = realClock.monotonicMs();
+  const passed = (): boolean => realClock.monotonicMs() - beganAtMs > 600;
+  await eventually('ten election timeouts have passed', passed);
+  expect(group.leader).toBeUndefined();
+  expect(group.of(n3).sequencer.isUnderRepair).toBe(true);
+  expect(group.of(n3).sequencer.status().term).toBe(Math.max(...terms));
 });

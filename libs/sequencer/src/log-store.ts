@@ -2,7 +2,7 @@
  * The durable log of one group, as the sequencer uses it. Implemented by `disk` on append-only
  * segment files and by `testing` in memory; both pass the conformance suite in `testing`.
  */
-import type { Chain, LogIndex, LogPosition } from '@kvstore/std';
+import type { Chain, LogIndex, LogPosition, Term } from '@kvstore/std';
 import type { Entry, HardState, LogBase, TermSpan } from '@kvstore/raft';
 
 export interface RecoveredLog {
@@ -16,6 +16,8 @@ export interface RecoveredLog {
   /** The torn tail that was cut at open, if any: reported, never silent. */
   readonly cut:
     { readonly file: string; readonly offset: number; readonly bytes: number } | undefined;
+  /** What was found damaged, when entries that had been durable were cut off with it. */
+  readonly damage: string | undefined;
 }
 
 export interface LogStore {
@@ -70,6 +72,14 @@ export interface LogStore {
 /** Term and vote. `save` resolves when durable; calls are carried out in order. */
 export interface HardStateStore {
   readonly recovered: HardState;
+  /** See `RestoredState.repairTerm`; 0 when the log never lost anything. */
+  readonly repairTerm: Term;
+  /**
+   * The log turned out damaged: enters the next term, without a vote, as the one of the repair, which
+   * `recovered` and `repairTerm` say from then on. Before anything is cut off the log, and before
+   * `save`. Resolves when durable.
+   */
+  beginRepair(): Promise<void>;
   save(state: HardState): Promise<void>;
   close(): Promise<void>;
 }
@@ -77,6 +87,8 @@ export interface HardStateStore {
 export type LogErrorCode =
   /** A record that may have been acknowledged is unreadable: the replica must not vote with it. */
   | 'LOG_CORRUPT'
+  /** Files of another cluster, group or node, or of a later version of this program. */
+  | 'LOG_FOREIGN'
   /** Both copies of term and vote are unreadable. */
   | 'HARD_STATE_CORRUPT'
   | 'FSYNC_FAILED'

@@ -25,6 +25,7 @@ function coreThatListens(told: string[]): RaftNode {
     },
     {
       hardState: { term: term(0), vote: undefined },
+      repairTerm: term(0),
       base: {
         position: LOG_START,
         configuration: configurationOf([self]),

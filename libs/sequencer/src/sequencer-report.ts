@@ -37,5 +37,7 @@ export type SequencerNotice =
     }
   /** The log is as large as it may be, and the storages of a majority do not let it be cut. */
   | { readonly kind: 'log-full'; readonly bytes: number; readonly cutPoint: LogIndex }
+  /** What was lost when the log was damaged is there again: this replica votes as before. */
+  | { readonly kind: 'log-repaired' }
   /** This replica was behind the base of its leader's log: its own log was replaced by that. */
   | { readonly kind: 'base-installed'; readonly index: LogIndex };

@@ -142,6 +142,7 @@ export class Sequencer {
   #lastClockEntry: LogIndex = logIndex(0);
   #lastClockEntryAtMs = 0;
   #advancing = false;
+  #isUnderRepair: boolean;
   #stopped = false;
 
   constructor(options: SequencerOptions) {
@@ -173,13 +174,19 @@ export class Sequencer {
       { log: options.log, hardStates: options.hardStates },
       { onDurable: () => this.#advance(), onFatal: options.onFatal },
     );
-    const { role, term, leader } = this.#raft.status();
+    const { role, term, leader, isUnderRepair } = this.#raft.status();
     this.#soft = { role, term, leader };
+    this.#isUnderRepair = isUnderRepair;
   }
 
   /** What recovery found, the size of the log on disk and, while it cannot grow, why. */
   get log(): Pick<LogStore, 'recovered' | 'sizeBytes' | 'spaceError'> {
     return this.#options.log;
+  }
+
+  /** The log was damaged, and this replica does not vote until a leader has sent what may be lost. */
+  get isUnderRepair(): boolean {
+    return this.#isUnderRepair;
   }
 
   get frames(): FrameCodec {
@@ -384,7 +391,14 @@ export class Sequencer {
     this.#advancing = true;
     while (this.#raft.hasReady()) this.#carryOut(this.#raft.ready());
     this.#advancing = false;
+    this.#watchRepair();
     this.#memberRequests.wake();
+  }
+
+  #watchRepair(): void {
+    if (!this.#isUnderRepair || this.#raft.status().isUnderRepair) return;
+    this.#isUnderRepair = false;
+    this.#options.onNotice?.({ kind: 'log-repaired' });
   }
 
   #carryOut(ready: Ready): void {

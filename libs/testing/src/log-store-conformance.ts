@@ -356,6 +356,27 @@ export function hardStateConformance(
       }
     });
 
+    test('a repair enters the next term without a vote, and its term stays for ever', async () => {
+      const reopen = async (): Promise<void> => {
+        await store.close();
+        store = await harness.open();
+      };
+      expect(store.repairTerm).toBe(0);
+      await store.save(state(4, 'a'));
+      await reopen();
+      await store.beginRepair();
+      expect(store.recovered).toEqual(state(5));
+      expect(store.repairTerm).toBe(5);
+      await store.save(state(7, 'b'));
+      await reopen();
+      expect(store.recovered).toEqual(state(7, 'b'));
+      expect(store.repairTerm).toBe(5);
+      await store.beginRepair();
+      await reopen();
+      expect(store.recovered).toEqual(state(8));
+      expect(store.repairTerm).toBe(8);
+    });
+
     test('saves are carried out in the order of their calls', async () => {
       const order: number[] = [];
       const saves = [1, 2, 3, 4].map((inTerm) =>

@@ -3,7 +3,7 @@
  * back, failing it, running out of space, and crashing. Appends of one turn become durable together,
  * a microtask later, unless held; so do cuts and installed bases. Every entry is a file of its own.
  */
-import { assert, LOG_START } from '@kvstore/std';
+import { assert, LOG_START, term } from '@kvstore/std';
 import type { Chain, LogIndex, LogPosition, Term } from '@kvstore/std';
 import { EntryKind } from '@kvstore/raft';
 import type { Entry, HardState, LogBase, TermSpan } from '@kvstore/raft';
@@ -44,6 +44,7 @@ export class MemoryLogStore implements LogStore {
       spans: spansOf(entries),
       configurations: entries.filter(({ kind }) => kind === EntryKind.configuration),
       cut: undefined,
+      damage: undefined,
     };
     for (const entry of entries) this.#usedBytes += entryBytes(entry);
   }
@@ -203,17 +204,38 @@ export class MemoryLogStore implements LogStore {
 }
 
 export class MemoryHardState implements HardStateStore {
-  readonly recovered: HardState;
   /** Close it to hold durability back. */
   readonly gate = new Gate();
+  #recovered: HardState;
+  #repairTerm: Term;
   #durable: HardState;
+  #durableRepairTerm: Term;
   #failure: LogError | undefined;
   #closed = false;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(recovered: HardState = { term: LOG_START.term, vote: undefined }) {
-    this.recovered = recovered;
+  constructor(
+    recovered: HardState = { term: LOG_START.term, vote: undefined },
+    repairTerm: Term = LOG_START.term,
+  ) {
+    this.#recovered = recovered;
+    this.#repairTerm = repairTerm;
     this.#durable = recovered;
+    this.#durableRepairTerm = repairTerm;
+  }
+
+  get recovered(): HardState {
+    return this.#recovered;
+  }
+
+  get repairTerm(): Term {
+    return this.#repairTerm;
+  }
+
+  async beginRepair(): Promise<void> {
+    this.#repairTerm = term(this.#recovered.term + 1);
+    this.#recovered = { term: this.#repairTerm, vote: undefined };
+    await this.save(this.#recovered);
   }
 
   /** The next save fails, and every one after it. */
@@ -223,7 +245,7 @@ export class MemoryHardState implements HardStateStore {
 
   /** The store that a restart finds after a power cut now. */
   crash(): MemoryHardState {
-    return new MemoryHardState(this.#durable);
+    return new MemoryHardState(this.#durable, this.#durableRepairTerm);
   }
 
   save(state: HardState): Promise<void> {
@@ -232,6 +254,7 @@ export class MemoryHardState implements HardStateStore {
       await this.gate.pass();
       if (this.#failure !== undefined) throw this.#failure;
       this.#durable = state;
+      this.#durableRepairTerm = this.#repairTerm;
     });
     this.#last = saved.catch(() => undefined);
     return saved;

@@ -4,7 +4,7 @@
  */
 import type { Entry, HardState, LogBase } from '@kvstore/raft';
 import type { HardStateStore, LogStore, RecoveredLog } from '@kvstore/sequencer';
-import type { LogIndex } from '@kvstore/std';
+import type { LogIndex, Term } from '@kvstore/std';
 
 export interface StoreWitness {
   /** What the files held when they were opened: entries above the base, if the log was cut. */
@@ -90,6 +90,14 @@ export class WatchedHardState implements HardStateStore {
 
   get recovered(): HardState {
     return this.#inner.recovered;
+  }
+
+  get repairTerm(): Term {
+    return this.#inner.repairTerm;
+  }
+
+  beginRepair(): Promise<void> {
+    return this.#inner.beginRepair();
   }
 
   async save(state: HardState): Promise<void> {

@@ -45,6 +45,7 @@ export class RaftLog {
   readonly #options: LogOptions;
   readonly #spans: TermSpans;
   readonly #writes = new PendingWrites();
+  readonly #repairTerm: Term;
   /** `#tail[#head]` is the entry after `#before`. */
   #tail: (Entry | undefined)[] = [];
   #head = 0;
@@ -65,6 +66,7 @@ export class RaftLog {
     const { base, configurations } = restored;
     const { index } = base.position;
     this.#options = options;
+    this.#repairTerm = restored.repairTerm;
     this.#spans = new TermSpans(base.position, restored.spans);
     this.configurations = new ConfigurationLog(
       { index, configuration: base.configuration },
@@ -141,8 +143,17 @@ export class RaftLog {
     return this.#slice(logIndex(from - 1), logIndex(to));
   }
 
-  /** Is a log that ends there at least as complete as this one? (Thesis 3.6.1.) */
+  /**
+   * Entries that this replica acknowledged may be gone: what it holds, it holds again only from the
+   * first entry on of a leader that was elected without it, which has all that is committed.
+   */
+  get isUnderRepair(): boolean {
+    return this.#last.term < this.#repairTerm;
+  }
+
+  /** Is a log that ends there at least as complete as this one, and as what it lost? (Thesis 3.6.1.) */
   isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
+    if (lastTerm < this.#repairTerm) return false;
     if (lastTerm !== this.#last.term) return lastTerm > this.#last.term;
     return lastIndex >= this.#last.index;
   }
