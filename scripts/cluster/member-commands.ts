@@ -21,7 +21,7 @@ export interface MemberCommands {
 }
 
 const POLL_MS = 100;
-/** A process that was spawned answers after a second or so. */
+/** A process that was spawned answers after a second or so, a leader is elected sooner. */
 const ANSWER_WAIT_MS = 30_000;
 /** Without any progress of its log. */
 const STILL_MS_MAX = 120_000;
@@ -32,16 +32,17 @@ export async function addMember(
 ): Promise<string> {
   const node = await commands.addNode(name);
   commands.progress(`${node} runs; it is added to the members`);
-  await admit(commands, node);
+  // Its processes may still be starting.
+  await insist(() => commands.admin.add(node));
   await untilVoter(commands, node);
   commands.progress(`${node} is a voter`);
   return node;
 }
 
 export async function removeMember(commands: MemberCommands, node: string): Promise<void> {
-  const { members } = await commands.admin.list();
+  const { members } = await insist(() => commands.admin.list());
   if (members.some((each) => each.node === node)) {
-    await commands.admin.remove(node);
+    await insist(() => commands.admin.remove(node));
     commands.progress(`${node} is no member any more`);
   }
   await commands.removeNode(node);
@@ -49,7 +50,7 @@ export async function removeMember(commands: MemberCommands, node: string): Prom
 }
 
 export async function replaceMember(commands: MemberCommands, node: string): Promise<void> {
-  const { members } = await commands.admin.list();
+  const { members } = await insist(() => commands.admin.list());
   if (!members.some((each) => each.node === node)) {
     throw new CommandError(`${node} is no member: there are ${namesOf(members)}`);
   }
@@ -59,7 +60,7 @@ export async function replaceMember(commands: MemberCommands, node: string): Pro
 }
 
 export async function transferLeadership(commands: MemberCommands, node: string): Promise<void> {
-  const { leader } = await commands.admin.transfer(node);
+  const { leader } = await insist(() => commands.admin.transfer(node));
   commands.progress(`${leader ?? node} leads`);
 }
 
@@ -87,13 +88,12 @@ export function membersTable({ leader, members }: Members): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Its processes may still be starting. */
-async function admit({ admin }: MemberCommands, node: string): Promise<void> {
+/** Again, while what is in the way passes by itself: every request says what shall be so. */
+async function insist<T>(request: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + ANSWER_WAIT_MS;
   for (;;) {
     try {
-      await admin.add(node);
-      return;
+      return await request();
     } catch (error) {
       if (!(error instanceof Refused) || !PASSES.has(error.code)) throw error;
       if (performance.now() > deadline) throw error;

@@ -69,11 +69,18 @@ export class MemberRequests {
   readonly #of: MemberSequencer;
   #wakers: (() => void)[] = [];
   #open = 0;
+  #stopped = false;
   /** Requests whose change waits for storages to hold more durably. */
   #awaitingStorages = 0;
 
   constructor(sequencer: MemberSequencer) {
     this.#of = sequencer;
+  }
+
+  /** Ends what still waits. */
+  stop(): void {
+    this.#stopped = true;
+    this.wake();
   }
 
   /** Something happened: whoever waits looks again. */
@@ -251,7 +258,7 @@ export class MemberRequests {
     for (;;) {
       const status = raft.status();
       if (status.leader === to) return this.#list();
-      if (!this.#leads && status.leader !== undefined) {
+      if (this.#stopped || (!this.#leads && status.leader !== undefined)) {
         return begun ? { kind: 'unsettled' } : this.#notLeader;
       }
       if (begun && this.#leads && status.transferringTo !== to) {
@@ -291,7 +298,7 @@ export class MemberRequests {
   // --- answers ----------------------------------------------------------------------------------
 
   get #leads(): boolean {
-    return this.#of.raft.status().role === 'leader';
+    return !this.#stopped && this.#of.raft.status().role === 'leader';
   }
 
   get #notLeader(): MemberReply {

@@ -235,7 +235,7 @@ export class Sequencer {
     this.#ticker?.cancel();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#proposals.refuseQueue(undefined);
-    this.#memberRequests.wake();
+    this.#memberRequests.stop();
     await this.#writer.idle();
     this.#proposals.abandon();
     await this.#options.log.close();
