@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '@kvstore/std';
 import { eventually } from '@kvstore/testing';
-import { AdminClient } from '../../scripts/cluster/admin-client.ts';
+import { AdminClient, Refused } from '../../scripts/cluster/admin-client.ts';
 import { askSupervisor, type ControlRequest } from '../../scripts/cluster/control-socket.ts';
 import {
   addMember,
@@ -31,7 +31,7 @@ export type Fault =
   /** Leadership is given to the member of the first victim. */
   | { readonly kind: 'transfer' }
   /** Two members come, one of the old ones goes, then the leader: from three to five and back. */
-  | { readonly kind: 'membership' }
+  | { readonly kind: 'membership'; readonly leadersKilled: boolean }
   /** The victims' node is killed and its disk wiped; then it is replaced. */
   | { readonly kind: 'replace' };
 
@@ -56,6 +56,8 @@ export interface Target {
 
 /** How long what is killed stays dead after everybody was served without it. */
 const DEAD_MS = 700;
+/** Between two leaders that are killed while members change. */
+const KILL_PAUSE_MS = 1_500;
 const STORM_PAUSE_MS_MAX = 1_500;
 const STORM_DEAD_MS_MAX = 500;
 const STORM_STOPPED_MS_MAX = 1_500;
@@ -83,7 +85,7 @@ export async function inject(fault: Fault, target: Target): Promise<void> {
     case 'transfer':
       return transferred(target);
     case 'membership':
-      return membersChanged(target);
+      return fault.leadersKilled ? membersChangedUnderKills(target) : membersChanged(target);
     case 'replace':
       return replaced(target);
     default:
@@ -101,11 +103,40 @@ async function membersChanged({ cluster, victims, note }: Target): Promise<void>
   const commands = memberCommands(cluster);
   for (let added = 0; added < 2; added++) note('added', [await addMember(commands, undefined)]);
   const follower = cluster.member(victims[0] as string).node as string;
-  await removeMember(commands, follower);
-  note('removed', [follower]);
-  const { leader } = await commands.admin.list();
-  await removeMember(commands, leader as string);
-  note('removed', [leader as string]);
+  await removed(follower);
+  const leader = cluster.member(await cluster.leader()).node as string;
+  await removed(leader);
+
+  /** While a voter is dead, others may have to stay. */
+  async function removed(node: string): Promise<void> {
+    await eventually(`${node} is removed`, async () => {
+      try {
+        await removeMember(commands, node);
+        return true;
+      } catch (error) {
+        if (error instanceof Refused && error.code === 'CONDITION_FAILED') return false;
+        throw error;
+      }
+    });
+    note('removed', [node]);
+  }
+}
+
+/** Whoever leads is killed and started again, all the while. */
+async function membersChangedUnderKills(target: Target): Promise<void> {
+  let isOver = false;
+  const change = membersChanged(target).finally(() => (isOver = true));
+  const kills = (async () => {
+    for (let term = 0; !isOver; await sleep(KILL_PAUSE_MS)) {
+      const leader = await leaderAfter(target, term);
+      term = leader.term;
+      await killed(target, [leader.name], () => Promise.resolve()).catch((error: unknown) => {
+        // It was removed meanwhile.
+        if (target.cluster.names('consensus').includes(leader.name)) throw error;
+      });
+    }
+  })();
+  await Promise.all([change, kills]);
 }
 
 async function replaced({ cluster, victims, note, untilServed }: Target): Promise<void> {

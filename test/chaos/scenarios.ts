@@ -171,9 +171,16 @@ const planned: readonly Scenario[] = [
   },
   {
     name: 'membership',
-    fault: { kind: 'membership' },
+    fault: { kind: 'membership', leadersKilled: false },
     trials: 4,
     bounds: { gapMsMax: 1_000, failedMax: 0 },
+    victims: follower,
+  },
+  {
+    name: 'members-kill-leaders',
+    fault: { kind: 'membership', leadersKilled: true },
+    trials: 4,
+    bounds: { gapMsMax: 2 * RESTART_MS_MAX },
     victims: follower,
   },
   {
