@@ -254,6 +254,7 @@ export class Http1Connection implements AnswerSink {
     } else if (this.#unanswered > 0 || this.#output !== '') return;
     else if (this.#state === 'leaving') this.#handOver();
     else if (this.#peerEnded) this.#endWithPeer();
+    else if (this.#draining && this.#nothingToDo) this.#end();
   }
 
   // --- ends ---------------------------------------------------------------------------------------

@@ -268,6 +268,16 @@ describe('draining', () => {
     ]);
   });
 
+  test('closes a connection whose answer is written at the end of the turn', async () => {
+    await start({ handler: () => undefined });
+    const received = collect(socket);
+    socket.write(get('a'));
+    await until(() => server.hot.length === 1);
+    server.hot.forEach(answerHot);
+    server.edge?.drain();
+    expect(targets(await received)).toEqual(['a']);
+  });
+
   test('takes a request whose body is under way', async () => {
     await start();
     const received = collect(socket);
