@@ -4,21 +4,34 @@
  */
 import { type DynamicModule, Module } from '@nestjs/common';
 import { openHardState, openSegmentedLog } from '@kvstore/disk';
-import { type KvLogger, type NodeContext, Self, StartError } from '@kvstore/nest-kit';
-import { LogError, Sequencer } from '@kvstore/sequencer';
+import { type Config, type KvLogger, type NodeContext, Self, StartError } from '@kvstore/nest-kit';
+import { LogError, Sequencer, type SequencerConfig } from '@kvstore/sequencer';
 import type { NodeId } from '@kvstore/std';
 import { ConsensusController } from './consensus.controller.ts';
 import { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
 import { tellNotice } from './tell-notice.ts';
 
+/** Of the sequencer, what the configuration says. */
+export function sequencerConfig(config: Config): Partial<SequencerConfig> {
+  return {
+    logReserveBytes: config.logReserve,
+    logLagBytesMax: config.logLagLimit,
+    logBytesMax: config.logLimit,
+  };
+}
+
 @Module({})
 export class ConsensusModule {
-  static register(context: NodeContext, log: KvLogger): DynamicModule {
+  static register(
+    context: NodeContext,
+    config: Partial<SequencerConfig>,
+    log: KvLogger,
+  ): DynamicModule {
     return {
       module: ConsensusModule,
       controllers: [ConsensusController],
       providers: [
-        { provide: SEQUENCER, useFactory: () => openSequencer(context, log) },
+        { provide: SEQUENCER, useFactory: () => openSequencer(context, config, log) },
         {
           provide: CONSENSUS_SELF,
           inject: [SEQUENCER],
@@ -46,7 +59,11 @@ function foundersOf({ node, nodes, directory }: NodeContext): readonly NodeId[] 
   return known.includes(node) ? known : [];
 }
 
-async function openSequencer(context: NodeContext, log: KvLogger): Promise<Sequencer> {
+async function openSequencer(
+  context: NodeContext,
+  config: Partial<SequencerConfig>,
+  log: KvLogger,
+): Promise<Sequencer> {
   const { disk, cluster, group, node, timers, established } = context;
   const directory = `consensus/${group}`;
   const label = `${cluster}/${group}/${node}`;
@@ -68,6 +85,7 @@ async function openSequencer(context: NodeContext, log: KvLogger): Promise<Seque
     }
     return new Sequencer({
       ...context,
+      config,
       voters: foundersOf(context),
       log: entries,
       hardStates,

@@ -18,7 +18,7 @@ import {
 import type { Sequencer } from '@kvstore/sequencer';
 import { startArchiver } from './archive.ts';
 import { observeConsensus } from './consensus-metrics.ts';
-import { ConsensusModule } from './consensus.module.ts';
+import { ConsensusModule, sequencerConfig } from './consensus.module.ts';
 import { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
 import { foundCluster } from './found-cluster.ts';
 import { watchRemoval } from './removal-watch.ts';
@@ -51,7 +51,8 @@ export async function startConsensus(start: ServiceStart): Promise<void> {
     services: { [ROLE]: { name, frames } },
     log,
   });
-  const app = await ServiceApp.start(ConsensusModule.register(context, log), transport, log);
+  const module = ConsensusModule.register(context, sequencerConfig(config), log);
+  const app = await ServiceApp.start(module, transport, log);
   shutdown.add('control', () => app.close());
   const sequencer = app.get<Sequencer>(SEQUENCER);
   const self = app.get<Self>(CONSENSUS_SELF);

@@ -6,7 +6,7 @@
 import { MemoryBus } from '@kvstore/bus';
 import { ClusterClient } from '@kvstore/cluster-client';
 import { clusterIdOf, FrameCodec, SenderRole, Subjects } from '@kvstore/contract';
-import { ConsensusModule, observeConsensus, SEQUENCER } from '@kvstore/consensus';
+import { ConsensusModule, observeConsensus, SEQUENCER, sequencerConfig } from '@kvstore/consensus';
 import { Gateway, observeClient } from '@kvstore/gateway';
 import {
   clusterSecret,
@@ -72,7 +72,7 @@ export async function startStandalone(
     health,
     log,
     imports: [
-      ConsensusModule.register(context, log),
+      ConsensusModule.register(context, sequencerConfig(config), log),
       StorageModule.register(context, storageOptions(config), log),
     ],
     client: {

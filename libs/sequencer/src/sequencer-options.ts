@@ -79,6 +79,6 @@ export const defaultSequencerConfig: SequencerConfig = {
   pullBytesMax: Limits.entryBytesMax,
   logReserveBytes: 256 * 1024 * 1024,
   logLagBytesMax: 1024 * 1024 * 1024,
-  logBytesMax: Number.MAX_SAFE_INTEGER,
+  logBytesMax: 8 * 1024 * 1024 * 1024,
   cutPeriodMs: 1_000,
 };

@@ -30,6 +30,7 @@ export interface OptionRow<T> {
 }
 
 const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
 
 export const configTable = {
   dataDir: row(
@@ -78,6 +79,24 @@ export const configTable = {
     oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace']),
     'info',
     'Least severe level that is logged.',
+  ),
+  logReserve: row(
+    'log_reserve',
+    byteSize(0, 1024 * GiB),
+    '256MB',
+    'Consensus log that is always kept; the rest is cut off once a majority of storages holds it durably.',
+  ),
+  logLagLimit: row(
+    'log_lag_limit',
+    byteSize(0, 1024 * GiB),
+    '1GB',
+    'Consensus log that is kept for a member or an archive that lags; beyond it they start anew from a snapshot.',
+  ),
+  logLimit: row(
+    'log_limit',
+    byteSize(64 * MiB, 1024 * GiB),
+    '8GB',
+    'Consensus log at which writes are refused, because a majority of storages does not let it be cut.',
   ),
   memtableSize: badgerRow(
     'memtable_size',
