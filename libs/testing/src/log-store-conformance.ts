@@ -249,6 +249,21 @@ export function logStoreConformance(
       expect(log.recovered.last.index).toBe(100);
     });
 
+    test('entries that were cut off the end never return with a base above them (etcd#22442)', async () => {
+      const old = await long();
+      const shorter = makeEntries(old[84], 3, bodies(3, 4_000, 90));
+      await log.append(shorter, none);
+      const entries = [...old.slice(0, 85), ...shorter];
+      const base = await cutAt(entries, 70);
+      await reopen();
+      expect(log.recovered.last).toMatchObject({ index: 88, term: 3, chain: shorter[2]?.chain });
+      await expectBegins(entries, base);
+      await log.install(makeBase(makeEntries(undefined, 4, bodies(90, 10)).at(-1) as Entry));
+      await reopen();
+      expect(log.recovered.last).toMatchObject({ index: 90, term: 4 });
+      expect(await log.read(logIndex(91), ALL)).toEqual([]);
+    });
+
     test.each([0, 10])('a base is put in place of a log of %d entries', async (count) => {
       if (count > 0) await log.append(makeEntries(undefined, 1, bodies(count)), none);
       const leader = makeEntries(undefined, 3, bodies(40, 30, 9));
