@@ -84,6 +84,17 @@ export const DISK_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'M24',
+    title: 'files of a log that is cut go before the base that stands for them is durable',
+    edits: [
+      inDisk(
+        'segment-files',
+        'await this.#save(base, first.firstSequence);\n    onDurable(first);\n    await this.#dropBefore(first.firstSequence);',
+        'onDurable(first);\n    await this.#dropBefore(first.firstSequence);\n    await this.#save(base, first.firstSequence);',
+      ),
+    ],
+  },
+  {
     id: 'B1',
     title: 'the log is written without an fsync',
     edits: [inDisk('segmented-log', 'await active.file.sync();', '')],

@@ -9,6 +9,17 @@ const inRaft = (file: string, find: string, replace: string): Edit => ({
 
 export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   {
+    id: 'M22',
+    title: 'the base of a log that is cut keeps the configuration of the one before',
+    edits: [
+      inRaft(
+        'log/raft-log',
+        'const { configuration } = this.configurations.at(index);',
+        'const { configuration } = this.#base;',
+      ),
+    ],
+  },
+  {
     id: 'M17',
     title: 'votes of a joint configuration are counted over the union of its halves',
     edits: [

@@ -93,6 +93,17 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'B16',
+    title: 'logs are cut at what is committed, whatever storages hold',
+    edits: [
+      {
+        file: 'libs/sequencer/src/log-cutter.ts',
+        find: 'Math.min(this.#cutPoint, commitIndex, raft.durableIndex, held - 1)',
+        replace: 'Math.min(commitIndex, raft.durableIndex, held - 1)',
+      },
+    ],
+  },
+  {
     id: 'B6',
     title: 'live is taken for the guarantee: marks ask for nothing',
     edits: [

@@ -34,6 +34,7 @@ export class Nemesis {
   readonly #partitions: Partitions;
   readonly operator: Operator;
   readonly #restarts: Dice;
+  readonly #cuts: Dice;
   readonly #tell: (what: string) => void;
   #active = true;
 
@@ -50,9 +51,11 @@ export class Nemesis {
     this.#atlas = atlas;
     this.#tell = tell;
     this.#restarts = new Dice(options.seed, 'restarts');
+    this.#cuts = new Dice(options.seed, 'cuts');
     this.#partitions = new Partitions(scheduler, cluster, atlas, tell);
     this.operator = new Operator(scheduler, cluster, atlas, tell);
     cluster.onStopped = (process) => this.#restartLater(process);
+    cluster.onCut = (node) => this.#losePowerInCut(node);
   }
 
   start(): void {
@@ -181,6 +184,15 @@ export class Nemesis {
     this.#cluster.losePower(node, fate);
     this.#startLater(() => this.#cluster.startConsensus(node));
     this.#startLater(() => this.#cluster.startStorage(node));
+  }
+
+  /** What is given back, and when, shows only to who starts from what is left in the middle of it. */
+  #losePowerInCut(node: SimNode): void {
+    const { power } = this.#options.periods;
+    if (!this.#active || power === undefined || !this.#cuts.chance(0.3)) return;
+    this.#scheduler.schedule(this.#cuts.exponential(2_000), undefined, () => {
+      if (this.#active && node.consensus?.isAlive === true) this.#losePower(node, this.#cuts);
+    });
   }
 
   #losePowerEverywhere(dice: Dice): void {

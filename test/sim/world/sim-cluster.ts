@@ -4,6 +4,7 @@
  */
 import type { ClusterClient } from '@kvstore/cluster-client';
 import type { Lanes } from '@kvstore/contract';
+import type { LogBase } from '@kvstore/raft';
 import { assert, type NodeId, nodeId } from '@kvstore/std';
 import type { Sequencer, SequencerNotice } from '@kvstore/sequencer';
 import { type UnsyncedFate } from '@kvstore/testing';
@@ -52,6 +53,8 @@ export class SimCluster {
   readonly #witness: ClusterWitness;
   readonly #dice: Dice;
   #incarnation = 0;
+  /** Told when the log of a node is about to be cut. */
+  onCut: (node: SimNode) => void = () => undefined;
   /** Told when a process stopped by itself. */
   onStopped: (process: SimProcess) => void = () => undefined;
 
@@ -143,6 +146,10 @@ export class SimCluster {
     const witness = this.#witness.consensusStarting(node.id, (entry) => {
       return node.disk.holdsDurably(entry);
     });
+    const tellCut = (base: LogBase): void => {
+      witness.cut(base);
+      this.onCut(node);
+    };
     startConsensus({
       process,
       lanes,
@@ -153,7 +160,7 @@ export class SimCluster {
       segmentBytes: this.#options.segmentBytes,
       config: this.#options.sequencer,
       mustExist: node.established,
-      witness,
+      witness: { ...witness, cut: tellCut },
       onFatal: (error) => this.#stopped(process, error),
       onNotice: (notice: SequencerNotice) => this.#witness.notice(node.id, notice.kind),
     }).then(

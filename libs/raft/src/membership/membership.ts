@@ -5,7 +5,7 @@
  * Invariants
  *   1. the newest configuration of the log is in force, committed or not (thesis 4.1)
  *   2. nothing that a member sends counts once its removal is committed here
- *   3. the cut point never goes down, is never below the base of the log, and above the base is at or
+ *   3. the cut point never goes down while this replica leads, is never below the base of the log, and above the base is at or
  *      below what a majority of storages holds durably, of the voters of every configuration in force
  */
 import { logIndex, type LogIndex, type NodeId } from '@kvstore/std';
@@ -97,6 +97,14 @@ export class Membership {
     const held = Math.min(commitIndex, this.#heldBy(this.quorum));
     this.#cutPoint = logIndex(Math.max(this.#cutPoint, base.position.index, held));
     return this.#cutPoint;
+  }
+
+  /**
+   * This replica leads from now on. What it has computed before was told to nobody, and leaders have changed
+   * members since without asking whether storages hold that.
+   */
+  beginLeading(): void {
+    this.#cutPoint = logIndex(0);
   }
 
   /** Would a quorum of storages hold the cut point if `next` were in force? */
