@@ -10,7 +10,13 @@ import {
   Subjects,
 } from '@kvstore/contract';
 import { logIndex, type NodeId, nodeId, revision, term } from '@kvstore/std';
-import { eventually, MemoryReplicaStore, realClock, realTimers } from '@kvstore/testing';
+import {
+  eventually,
+  MemoryReplicaStore,
+  positionAt,
+  realClock,
+  realTimers,
+} from '@kvstore/testing';
 import { Replica, type ReplicaNotice } from './replica.ts';
 
 const [n1, n2] = [nodeId('node-1'), nodeId('node-2')];
@@ -109,6 +115,17 @@ test('the same damage again sets the store aside again', async () => {
   replica.failed(damage);
   expect(replica.counters.fences).toBe(2);
   await eventually('it is aside again', () => times === 2);
+});
+
+test('one that is stopped before it was set aside is so then: nothing of it is flushed', async () => {
+  create([n1, n2]);
+  replica.start();
+  replica.failed(damage);
+  await eventually('it is aside', asides);
+  store.endEntry(positionAt(1), 0);
+  replica.failed(damage);
+  await replica.stop();
+  expect(store.durable.index).toBe(0);
 });
 
 test('what is found before it starts fences it when it does, once', async () => {

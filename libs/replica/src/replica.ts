@@ -268,7 +268,10 @@ export class Replica {
     this.#sender.close();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#waiters.close();
-    await this.#options.store.close();
+    const { store } = this.#options;
+    // Why: closing flushes, and what is damaged or half applied must not become durable.
+    if (this.#broken && !this.#replacing) await store.setAside(new Error(this.#fenced));
+    await store.close();
   }
 
   /**
