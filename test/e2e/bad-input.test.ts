@@ -158,7 +158,7 @@ describe('a process starts and takes no part', () => {
     const consensus = launch('consensus', 'node-3', env);
     await storage.untilLogged('the same cluster_secret');
     await gateway.untilLogged('the same cluster_secret');
-    await consensus.untilLogged('waiting to found the cluster: no answer from node-1, node-2');
+    await consensus.untilLogged('waiting for a cluster: no answer from node-1, node-2');
     await counter.advance();
     for (const { output } of [storage, gateway]) {
       expect(output.split('refused frames').length - 1).toBeLessThanOrEqual(2);
@@ -171,7 +171,7 @@ describe('a process starts and takes no part', () => {
 
   test('with an empty data directory under a known id: it does not vote', async () => {
     const consensus = launch('consensus', 'node-3', away());
-    await consensus.untilLogged('this member does not vote');
+    await consensus.untilLogged('this member does not take part');
     await counter.advance();
     expect(consensus.output).toContain('remedy');
     expect(consensus.isRunning).toBe(true);
