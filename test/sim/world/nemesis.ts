@@ -26,6 +26,9 @@ const FATE_FAULT: Readonly<Record<UnsyncedFate, FaultClass | undefined>> = {
   kept: undefined,
 };
 
+const DISK_RESTS_US = 25_000;
+const FLIP_LOOKS_MAX = 80;
+
 export class Nemesis {
   readonly #scheduler: Scheduler;
   readonly #cluster: SimCluster;
@@ -176,6 +179,8 @@ export class Nemesis {
   }
 
   #losePower(node: SimNode, dice: Dice): void {
+    // Why: a power cut together with damage to the last group looks like a torn write (libs/disk/DESIGN.md).
+    if (node.rotten) return;
     const fate = dice.pick(UNSYNCED_FATES);
     const fault = FATE_FAULT[fate];
     this.#atlas.count(FaultClass.powerLoss);
@@ -285,9 +290,20 @@ export class Nemesis {
     this.#scheduler.schedule(dice.below(2_500_000), undefined, () => this.#cluster.freeDisk(node));
   }
 
-  /** Rot is found when a file is read: at the next start. */
-  #flip(dice: Dice): void {
+  /**
+   * Rot is found when a file is read: at the next start. Why a disk at rest: for some milliseconds after a
+   * sync, damage to that group together with a kill looks like a torn write (libs/disk/DESIGN.md).
+   */
+  #flip(dice: Dice, looks = 0): void {
     const node = this.#mayDamage(dice);
+    const restsUs = this.#scheduler.nowUs - (node?.disk.busyUntilUs ?? 0);
+    if (restsUs < DISK_RESTS_US) {
+      if (looks === FLIP_LOOKS_MAX) return;
+      this.#scheduler.schedule(DISK_RESTS_US / 4, undefined, () => {
+        if (this.#active) this.#flip(dice, looks + 1);
+      });
+      return;
+    }
     const process = node?.consensus;
     if (node === undefined || process?.isAlive !== true || !node.established) return;
     this.#cluster.kill(process);
@@ -295,6 +311,7 @@ export class Nemesis {
     const path = flipBits(node.disk.memory, dice);
     if (path === undefined) return;
     node.damaged = true;
+    node.rotten = true;
     this.#atlas.count(FaultClass.bitFlip);
     this.#tell(`bits flipped on ${node.id}: ${path}`);
   }

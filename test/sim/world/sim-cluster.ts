@@ -34,6 +34,8 @@ export interface SimNode {
   established: boolean;
   /** Its files were damaged on purpose: it may refuse to start for ever. */
   damaged: boolean;
+  /** By flipped bits. */
+  rotten: boolean;
 }
 
 export interface SimGateway {
@@ -82,6 +84,7 @@ export class SimCluster {
       replica: undefined,
       established: false,
       damaged: false,
+      rotten: false,
     }));
     for (const { disk } of this.nodes) {
       disk.onSyncFailed = (process) => witness.syncFailed(process);
