@@ -90,7 +90,7 @@ export class Nemesis {
   /** When the last process that is paused goes on and the last operation that a disk held up is done. */
   get overAtUs(): number {
     const pauses = this.#processes.map((process) => process.pausedUntilUs);
-    const asked = this.operator.overAtUs;
+    const asked = Math.max(this.operator.overAtUs, this.#cluster.network.lateUntilUs);
     return Math.max(asked, ...pauses, ...this.#cluster.nodes.map(({ disk }) => disk.busyUntilUs));
   }
 

@@ -71,6 +71,8 @@ export class SimNetwork {
   readonly #clogged = new Map<string, number>();
   tap: NetworkTap = { sent: () => undefined, delivered: () => undefined };
   faults: NetworkFaults = CALM;
+  /** When the last late copy has arrived. */
+  lateUntilUs = 0;
 
   constructor(scheduler: Scheduler, dice: Dice, atlas: FaultAtlas) {
     this.#scheduler = scheduler;
@@ -198,7 +200,9 @@ export class SimNetwork {
     }
     if (this.#dice.chance(lateDuplicate)) {
       this.#atlas.count(FaultClass.lateDuplicate);
-      this.#scheduler.schedule(atUs - nowUs + this.#dice.below(lateUsMax), owner, arrive);
+      const lateUs = atUs + this.#dice.below(lateUsMax);
+      this.lateUntilUs = Math.max(this.lateUntilUs, lateUs);
+      this.#scheduler.schedule(lateUs - nowUs, owner, arrive);
     }
   }
 
