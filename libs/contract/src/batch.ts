@@ -137,7 +137,7 @@ export function decodeConfigurationBody(body: Uint8Array): Uint8Array | undefine
 function decodeBody(body: Uint8Array) {
   const reader = new ByteReader(body);
   const header = entryHeader(reader);
-  const batches = Array.from({ length: reader.u16() }, () => reader.bytes32());
+  const batches = reader.list(reader.u16(), () => reader.bytes32());
   const configuration = body[0] === ENTRY_FORMAT_CONFIGURATION ? reader.bytes16() : undefined;
   reader.end();
   return { entry: { ...header, batches }, configuration };

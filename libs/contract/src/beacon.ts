@@ -50,7 +50,7 @@ export function decodeBeacon(body: Uint8Array): Beacon {
   const durable = logIndex(reader.u64());
   const at = chain(reader.u64());
   const due = reader.u64();
-  const healthy = reader.u8() === 1;
+  const healthy = reader.flag();
   const wallMs = reader.u64();
   const needed = reader.u64();
   reader.end();

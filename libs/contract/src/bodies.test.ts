@@ -204,6 +204,12 @@ test('a control body that is not JSON is refused', () => {
   expect(() => decodeControl(new Uint8Array([0xff]))).toThrow(DecodeError);
 });
 
+test('a control body that is no object is no answer, and no word of the one who asked', () => {
+  for (const body of [null, 1, 'no-answer', []]) {
+    expect(() => decodeControl(encodeControl(body))).toThrow(DecodeError);
+  }
+});
+
 test('the tag of a cluster follows from its id and fits a frame', () => {
   expect(clusterTagOf('00000000-0000-2fff-0000-000000000000')).toBe(2);
   expect(clusterTagOf('ffffffff-ffff-4fff-bfff-ffffffffffff')).toBe(2 ** 52 - 12);

@@ -225,9 +225,7 @@ function decodeCondition(reader: ByteReader): Condition {
 }
 
 function decodeRevisions(reader: ByteReader): Revision[] {
-  const count = reader.u16();
-  if (count * 8 > reader.remaining) throw new DecodeError('truncated');
-  return Array.from({ length: count }, () => revision(reader.u64()));
+  return reader.list(reader.u16(), () => revision(reader.u64()));
 }
 
 /** 53 bits over everything that makes two requests the same request. */

@@ -60,10 +60,16 @@ export function encodeControl(body: unknown): Uint8Array {
   return encodeUtf8(JSON.stringify(body));
 }
 
-/** Throws `DecodeError`. */
-export function decodeControl(body: Uint8Array): unknown {
+/** An object, whose fields are its receiver's to look at. Throws `DecodeError`. */
+export function decodeControl(body: Uint8Array): object {
+  const value = parse(decodeUtf8(body));
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new DecodeError('a control body is no object');
+}
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(decodeUtf8(body));
+    return JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError) throw new DecodeError('a control body is not JSON');
     throw error;

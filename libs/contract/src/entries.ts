@@ -64,7 +64,7 @@ export function encodeLive(live: Live): Uint8Array {
 export function decodeLive(body: Uint8Array): Live {
   const reader = new ByteReader(body);
   const entry = decodeEntry(reader);
-  const routes = Array.from({ length: reader.u16() }, () => decodeRoute(reader));
+  const routes = reader.list(reader.u16(), decodeRoute);
   reader.end();
   return { entry, routes };
 }
@@ -136,6 +136,6 @@ function writeArchived(writer: ByteWriter, { commitIndex, entries }: Archived): 
 
 function readArchived(reader: ByteReader): Archived {
   const commitIndex = logIndex(reader.u64());
-  const entries = Array.from({ length: reader.u16() }, () => decodeEntry(reader));
+  const entries = reader.list(reader.u16(), decodeEntry);
   return { commitIndex, entries };
 }

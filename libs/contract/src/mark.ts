@@ -63,7 +63,7 @@ export function decodeMark(body: Uint8Array): Mark {
     flushTo: logIndex(reader.u64()),
     epoch: reader.u32(),
     archiveFrom: logIndex(reader.u64()),
-    members: Array.from({ length: reader.u8() }, () => decodeNode(reader)),
+    members: reader.list(reader.u8(), decodeNode),
   };
   reader.end();
   return mark;

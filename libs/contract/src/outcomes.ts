@@ -44,7 +44,7 @@ export function encodeOutcomesFrame(outcomes: Outcomes): Uint8Array {
 export function decodeOutcomesFrame(body: Uint8Array): Outcomes {
   const reader = new ByteReader(body);
   const session = reader.u64();
-  const batches = Array.from({ length: reader.u16() }, () => {
+  const batches = reader.list(reader.u16(), () => {
     const batchNo = reader.u64();
     return { batchNo, status: outcomeStatus(reader.u8()), bytes: reader.bytes32() };
   });
@@ -76,7 +76,7 @@ export function decodeOutcomesQuery(body: Uint8Array): OutcomesQuery {
   const reader = new ByteReader(body);
   const session = reader.u64();
   const minIndex = logIndex(reader.u64());
-  const batches = Array.from({ length: reader.u16() }, () => reader.u64());
+  const batches = reader.list(reader.u16(), () => reader.u64());
   reader.end();
   return { session, minIndex, batches };
 }

@@ -53,7 +53,7 @@ export function decodeRead(body: Uint8Array): ReadBatch {
   const minIndex = logIndex(reader.u64());
   const minRevision = revision(reader.u64());
   const waitMs = reader.u32();
-  const reads = Array.from({ length: reader.u16() }, () => {
+  const reads = reader.list(reader.u16(), () => {
     const namespace = decodeUtf8(reader.bytes8());
     const key = reader.bytes16();
     const at = reader.u64();
@@ -110,7 +110,7 @@ export function decodeReadReply(body: Uint8Array): ReadReply {
   const reader = new ByteReader(body);
   const status = member(ReadStatus, reader.u8(), 'unknown read status');
   const at = revision(reader.u64());
-  const answers = Array.from({ length: reader.u16() }, () => ({
+  const answers = reader.list(reader.u16(), () => ({
     kind: member(AnswerKind, reader.u8(), 'unknown answer kind'),
     bytes: reader.bytes32(),
   }));

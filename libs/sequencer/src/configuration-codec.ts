@@ -41,18 +41,18 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
   const reader = new ByteReader(bytes);
   const format = reader.u8();
   if (format < 1 || format > FORMAT) throw new DecodeError('unknown format of a configuration');
-  const nodes = (): NodeId[] => Array.from({ length: reader.u16() }, () => decodeNode(reader));
+  const nodes = (): NodeId[] => reader.list(reader.u16(), decodeNode);
   const configuration: Configuration = {
     voters: nodes(),
     outgoing: nodes(),
     learners: nodes(),
     joining: nodes(),
     removed: nodes(),
-    priorities: Array.from({ length: reader.u16() }, () => ({
+    priorities: reader.list(reader.u16(), () => ({
       node: decodeNode(reader),
       priority: reader.u32(),
     })),
-    disks: Array.from({ length: format === 1 ? 0 : reader.u16() }, () => ({
+    disks: reader.list(format === 1 ? 0 : reader.u16(), () => ({
       node: decodeNode(reader),
       disk: decodeUtf8(reader.bytes8()),
     })),

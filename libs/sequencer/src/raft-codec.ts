@@ -140,16 +140,16 @@ function decodeFields(reader: ByteReader, kind: number, address: Address): Messa
     case Kind.preVoteRequest:
       return { kind: 'pre-vote-request', ...address, ...lastPosition(reader) };
     case Kind.preVoteResponse:
-      return { kind: 'pre-vote-response', ...address, granted: flag(reader) };
+      return { kind: 'pre-vote-response', ...address, granted: reader.flag() };
     case Kind.voteRequest:
       return {
         kind: 'vote-request',
         ...address,
         ...lastPosition(reader),
-        forced: flag(reader),
+        forced: reader.flag(),
       };
     case Kind.voteResponse:
-      return { kind: 'vote-response', ...address, granted: flag(reader) };
+      return { kind: 'vote-response', ...address, granted: reader.flag() };
     case Kind.appendRequest:
       return decodeAppend(reader, address);
     case Kind.appendResponse:
@@ -181,7 +181,7 @@ function decodeAppend(reader: ByteReader, address: Address): Message {
   const previousTerm = term(reader.u64());
   const previousChain = chain(reader.u64());
   const commitIndex = logIndex(reader.u64());
-  const entries = Array.from({ length: reader.u16() }, () => decodeEntry(reader));
+  const entries = reader.list(reader.u16(), decodeEntry);
   return {
     kind: 'append-request',
     ...address,
@@ -194,17 +194,11 @@ function decodeAppend(reader: ByteReader, address: Address): Message {
 }
 
 function decodeResult(reader: ByteReader): AppendResponse['result'] {
-  if (flag(reader)) return { kind: 'accepted', matchIndex: logIndex(reader.u64()) };
+  if (reader.flag()) return { kind: 'accepted', matchIndex: logIndex(reader.u64()) };
   return {
     kind: 'rejected',
     rejectedIndex: logIndex(reader.u64()),
     hintIndex: logIndex(reader.u64()),
     hintTerm: term(reader.u64()),
   };
-}
-
-function flag(reader: ByteReader): boolean {
-  const value = reader.u8();
-  if (value > 1) throw new DecodeError('a flag that is neither 0 nor 1');
-  return value === 1;
 }

@@ -98,14 +98,8 @@ export function decodeOutcomes(bytes: Uint8Array): BatchOutcome {
 function decodeBatchOutcome(reader: ByteReader): BatchOutcome {
   const kind = reader.u8();
   switch (kind) {
-    case BatchKind.applied: {
-      const count = reader.u32();
-      if (count > reader.remaining) throw new DecodeError('truncated');
-      return {
-        kind: 'applied',
-        outcomes: Array.from({ length: count }, () => decodeOutcome(reader)),
-      };
-    }
+    case BatchKind.applied:
+      return { kind: 'applied', outcomes: reader.list(reader.u32(), decodeOutcome) };
     case BatchKind.sessionExpired:
       return { kind: 'session-expired' };
     case BatchKind.stale:
@@ -123,7 +117,7 @@ function decodeOutcome(reader: ByteReader): Outcome {
     case OutcomeKind.put:
       return decodePut(reader);
     case OutcomeKind.deleted:
-      return { kind: 'deleted', revision: revision(reader.u64()), existed: flag(reader.u8()) };
+      return { kind: 'deleted', revision: revision(reader.u64()), existed: reader.flag() };
     case OutcomeKind.sessionRegistered:
       return { kind: 'session-registered', session: reader.u64() };
     case OutcomeKind.keptAlive:
@@ -158,11 +152,6 @@ function decodePut(reader: ByteReader): Outcome {
     updatedAt,
     expiresAt: expiresAt === 0 ? undefined : logTimeMs(expiresAt),
   };
-}
-
-function flag(value: number): boolean {
-  if (value > 1) throw new DecodeError('not a flag');
-  return value === 1;
 }
 
 function rejectCode(value: number): RejectCode {

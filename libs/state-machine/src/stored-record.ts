@@ -164,7 +164,7 @@ function decodeValueRecord(reader: ByteReader, modRevision: Revision): ValueReco
   const expiresAt = reader.u64();
   const value = reader.bytes32();
   const contentType = decodeUtf8(reader.bytes8());
-  const tags = Array.from({ length: reader.u8() }, () => ({
+  const tags = reader.list(reader.u8(), () => ({
     name: decodeUtf8(reader.bytes8()),
     value: decodeUtf8(reader.bytes16()),
   }));

@@ -93,4 +93,16 @@ describe('reader and writer', () => {
     expect([reader.u32(), reader.u8()]).toEqual([0xfeed, 7]);
     expect(() => new ByteWriter().patchU32(0, 1)).toThrow(InvariantError);
   });
+
+  test('a list ends at the first item that is not there, whatever its count', () => {
+    const reader = new ByteReader(new Uint8Array([1, 2, 3]));
+    expect(reader.list(2, (from) => from.u8())).toEqual([1, 2]);
+    expect(() => reader.list(2 ** 32 - 1, (from) => from.u8())).toThrow(DecodeError);
+  });
+
+  test('a flag is 0 or 1', () => {
+    const reader = new ByteReader(new Uint8Array([0, 1, 2]));
+    expect([reader.flag(), reader.flag()]).toEqual([false, true]);
+    expect(() => reader.flag()).toThrow(DecodeError);
+  });
 });

@@ -178,6 +178,13 @@ export class ByteReader {
     return high * TWO_32 + this.#view.getUint32(at + 4);
   }
 
+  /** One byte, 0 or 1. */
+  flag(): boolean {
+    const value = this.u8();
+    if (value > 1) throw new DecodeError('not a flag');
+    return value === 1;
+  }
+
   raw(length: number): Uint8Array {
     const at = this.#take(length);
     return this.#bytes.subarray(at, at + length);
@@ -193,6 +200,13 @@ export class ByteReader {
 
   bytes32(): Uint8Array {
     return this.raw(this.u32());
+  }
+
+  /** `count` items, one after the other: nothing is allocated for items that are not there. */
+  list<Item>(count: number, read: (reader: ByteReader) => Item): Item[] {
+    const items: Item[] = [];
+    for (let i = 0; i < count; i++) items.push(read(this));
+    return items;
   }
 
   /** What has been read since `offset`, as a view. */

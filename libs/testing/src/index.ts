@@ -12,6 +12,8 @@ export { MemoryHardState, MemoryLogStore } from './log-store-memory.ts';
 export { ManualTimers } from './disk-timers.ts';
 export { busConformance } from './bus-conformance.ts';
 export type { BusPair } from './bus-conformance.ts';
+export { hostileBytes } from './hostile-bytes.ts';
+export type { HostileDecoder } from './hostile-bytes.ts';
 export { MemoryEngineFiles, MemoryIncomingFiles } from './engine-files-memory.ts';
 export { eventually, LocalCluster, realClock, realTimers } from './local-cluster.ts';
 export type { LocalClusterOptions, MemberStores } from './local-cluster.ts';
