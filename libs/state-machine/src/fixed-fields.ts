@@ -3,7 +3,7 @@
  * or record and no reader or writer object per field, which the put path would feel.
  *
  * Integers are big-endian, 0..2^53-1 in eight bytes. Text is UTF-8; most of it is ASCII and is
- * copied character by character. Bounds are the caller's: it has computed the size.
+ * copied character by character. Where writing, bounds are the caller's: it has computed the size.
  */
 import { DecodeError, encodeUtf8 } from '@kvstore/std';
 
@@ -16,7 +16,9 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
+/** Throws `DecodeError` when the bytes end before. */
 export function readU32(bytes: Uint8Array, at: number): number {
+  if (at + 4 > bytes.length) throw new DecodeError('truncated');
   const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
   return high * 0x1_0000 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
 }
@@ -26,7 +28,7 @@ export function writeU64(bytes: Uint8Array, at: number, value: number): void {
   writeU32(bytes, at + 4, value >>> 0);
 }
 
-/** Throws `DecodeError` above 2^53-1. */
+/** Throws `DecodeError` above 2^53-1, and when the bytes end before. */
 export function readU64(bytes: Uint8Array, at: number): number {
   const high = readU32(bytes, at);
   if (high > 0x1f_ffff) throw new DecodeError('integer above 2^53-1');

@@ -15,7 +15,7 @@
  *
  * A version key without space byte and revision is the key's `identity`: what indexes refer to.
  */
-import { assert, DecodeError, encodeUtf8, type Revision } from '@kvstore/std';
+import { DecodeError, encodeUtf8, type Revision } from '@kvstore/std';
 import { readU64, writeU32, writeU64 } from './fixed-fields.ts';
 
 const Space = { system: 0, versions: 1, changes: 2 } as const;
@@ -26,6 +26,7 @@ const ESCAPE = 0x00;
 const ESCAPED_ZERO = 0xff;
 const TERMINATOR = 0x01;
 const TERMINATOR_BYTES = 2;
+const ASCII_MAX = 0x7f;
 
 /**
  * How many leading bytes of a stored key a point lookup knows: what bloom filters are built over.
@@ -80,7 +81,7 @@ export function decodeIdentity(identity: Uint8Array): UserKey {
   const keyEnd = textEnd(identity, namespaceEnd);
   if (keyEnd !== identity.length) throw new DecodeError('bytes after an identity');
   return {
-    namespace: String.fromCharCode(...readText(identity, 0, namespaceEnd)),
+    namespace: readAsciiText(identity, 0, namespaceEnd),
     key: readText(identity, namespaceEnd, keyEnd),
   };
 }
@@ -168,13 +169,15 @@ export interface ExpiryItem {
   readonly id: Uint8Array;
 }
 
-/** The id is a view. */
+/** The id is a view. Throws `DecodeError`. */
 export function decodeExpiryKey(bytes: Uint8Array): ExpiryItem {
   const kind = bytes[10];
-  assert(
-    kind === ExpiryKind.key || kind === ExpiryKind.session || kind === ExpiryKind.idempotency,
-    'unknown kind in the expiry index',
-  );
+  if (bytes[0] !== Space.system || bytes[1] !== System.expiry) {
+    throw new DecodeError('no key of the expiry index');
+  }
+  if (kind !== ExpiryKind.key && kind !== ExpiryKind.session && kind !== ExpiryKind.idempotency) {
+    throw new DecodeError('unknown kind in the expiry index');
+  }
   return { dueAt: dueAtOf(bytes), kind, id: bytes.subarray(EXPIRY_ID_OFFSET) };
 }
 
@@ -219,6 +222,17 @@ function textEnd(bytes: Uint8Array, offset: number): number {
     at += 1;
   }
   throw new DecodeError('unterminated text');
+}
+
+/** Why not all at once: arguments are on the stack, and a text that no limit holds would overflow it. */
+function readAsciiText(bytes: Uint8Array, offset: number, end: number): string {
+  let text = '';
+  for (let at = offset; at < end - TERMINATOR_BYTES; at++) {
+    const byte = bytes[at] as number;
+    if (byte === ESCAPE || byte > ASCII_MAX) throw new DecodeError('a namespace is not ASCII');
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 function readText(bytes: Uint8Array, offset: number, end: number): Uint8Array {

@@ -158,7 +158,7 @@ export class SessionTable {
     }
     const stored = this.#store.get(sessionKey(id));
     if (stored === undefined) return undefined;
-    const session = decodeHeader(id, stored);
+    const session = decodeSession(id, stored);
     this.#cache.set(id, session);
     return session;
   }
@@ -185,9 +185,7 @@ export class SessionTable {
   }
 
   #writeHeader(session: Session): void {
-    const writer = new ByteWriter(HEADER_BYTES).u64(session.ttlMs).u64(session.expiresAt);
-    writer.u64(session.doneBelow).u64(session.highest);
-    this.#store.put(sessionKey(session.id), writer.finish());
+    this.#store.put(sessionKey(session.id), encodeSession(session));
     session.changed = false;
   }
 
@@ -213,7 +211,13 @@ function idBytes(id: number): Uint8Array {
   return bytes;
 }
 
-function decodeHeader(id: number, bytes: Uint8Array): Session {
+export function encodeSession({ ttlMs, expiresAt, doneBelow, highest }: Session): Uint8Array {
+  const writer = new ByteWriter(HEADER_BYTES).u64(ttlMs).u64(expiresAt);
+  return writer.u64(doneBelow).u64(highest).finish();
+}
+
+/** Throws `DecodeError`. */
+export function decodeSession(id: number, bytes: Uint8Array): Session {
   const reader = new ByteReader(bytes);
   const ttlMs = reader.u64();
   const expiresAt = logTimeMs(reader.u64());

@@ -64,7 +64,7 @@ export interface Version {
   readonly valueLength: number;
 }
 
-/** Undefined for a tombstone. */
+/** Undefined for a tombstone. Throws `DecodeError`. */
 export function readVersion(record: Uint8Array): Version | undefined {
   if (!isValueRecord(record)) return undefined;
   return {
@@ -77,8 +77,12 @@ export function readVersion(record: Uint8Array): Version | undefined {
   };
 }
 
+/** False for a tombstone. Throws `DecodeError` for what is neither. */
 export function isValueRecord(record: Uint8Array): boolean {
-  return record[0] === RecordKind.value;
+  const kind = record[0];
+  if (kind === RecordKind.value) return true;
+  if (kind === RecordKind.deleted || kind === RecordKind.expired) return false;
+  throw new DecodeError(`unknown record kind ${kind}`);
 }
 
 /** Of a value record. */

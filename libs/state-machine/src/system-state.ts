@@ -7,9 +7,9 @@
  *   2. watermark <= revision; openedAt <= logTime
  */
 import {
-  assert,
   ByteReader,
   ByteWriter,
+  DecodeError,
   logIndex,
   type LogIndex,
   logTimeMs,
@@ -41,12 +41,18 @@ export class SystemState {
   /** Bytes of live keys and their values. */
   bytes = 0;
 
+  /** Throws `DecodeError`, also for the state of a build of another feature level. */
   static load(store: OrderedStore): SystemState {
     const state = new SystemState();
     const stored = store.get(META_KEY);
     if (stored === undefined) return state;
     const reader = new ByteReader(stored);
-    assert(reader.u16() === FEATURE_LEVEL, 'the state has another feature level than this build');
+    const level = reader.u16();
+    if (level !== FEATURE_LEVEL) {
+      throw new DecodeError(
+        `the state has feature level ${level}, this build has ${FEATURE_LEVEL}`,
+      );
+    }
     state.appliedIndex = logIndex(reader.u64());
     state.appliedTerm = term(reader.u64());
     state.revision = revision(reader.u64());

@@ -1,6 +1,7 @@
 /**
  * A block as read back (`block-writer.ts` has its layout). Its checksum has been verified; a layout
- * that still makes no sense throws `DecodeError`, and no length in it is believed unchecked.
+ * that still makes no sense throws `DecodeError`, and no length in it is believed unchecked. Restarts
+ * ascend and have at most so many entries between them as are written, so that no walk costs more than once over.
  *
  * Searches compare in place: while walking from a restart, only the number of bytes that the
  * target shares with the entry before is kept, and no key is put together.
@@ -8,6 +9,7 @@
 import { DecodeError } from '@kvstore/std';
 import type { Cursor } from '../cursor.ts';
 import { TOMBSTONE, type Stored } from '../stored.ts';
+import { RESTART_INTERVAL } from './block-writer.ts';
 import { compareSlice } from './byte-slice.ts';
 
 const NO_KEY = new Uint8Array(0);
@@ -62,13 +64,16 @@ export class Block {
     const end = restart + 1 < this.#restartCount ? this.#restart(restart + 1) : this.#restartsAt;
     let offset = this.#restart(restart);
     let key: Uint8Array = NO_KEY;
+    if (end <= offset) throw new DecodeError('block restarts do not ascend');
     while (offset < end) {
+      if (entries.length === RESTART_INTERVAL) throw new DecodeError('block run');
       this.#decode(offset);
       const entry = this.#entryAfter(key);
       entries.push(entry);
       key = entry.key;
       offset = entry.next;
     }
+    if (offset !== end) throw new DecodeError('block entry');
     return entries;
   }
 
@@ -117,6 +122,7 @@ export class Block {
     while (low < high) {
       const middle = (low + high) >>> 1;
       this.#decode(this.#restart(middle));
+      if (this.#shared !== 0) throw new DecodeError('block restart');
       if (compareSlice(this.bytes, this.#keyAt, this.#keyLength, key) < 0) low = middle + 1;
       else high = middle;
     }

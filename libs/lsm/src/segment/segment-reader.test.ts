@@ -2,6 +2,7 @@ import { encodeUtf8 } from '@kvstore/std';
 import { MemoryManifest, MemorySegmentStore, ManualTimers, positionAt } from '@kvstore/testing';
 import { lsmConfig } from '../lsm-config.ts';
 import { LsmEngine } from '../lsm-engine.ts';
+import { segmentChecksum } from './segment-metadata.ts';
 
 const bytes = encodeUtf8;
 
@@ -97,6 +98,28 @@ describe('SegmentReader', () => {
       }
       rows.set(number, row);
     }
+  });
+
+  test('a block whose checksum is right and whose entries are not is SEGMENT_CORRUPT, both ways', async () => {
+    const { engine, segments } = await openThree(0);
+    const rows = segments.rows('2.segment');
+    const row = rows.get(0);
+    if (row === undefined) throw new Error('no block');
+    const store = (place: number, byte: number): void => {
+      const damaged = row.bytes.slice();
+      damaged[place] = byte;
+      rows.set(0, { bytes: damaged, checksum: segmentChecksum(2, 0, damaged) });
+    };
+    const corrupt = expect.objectContaining({ code: 'SEGMENT_CORRUPT', file: '2.segment' });
+    const from = bytes('m');
+    const to = bytes('n');
+    store(0, 9);
+    expect(() => engine.get(bytes('m/10/v'))).toThrow(corrupt);
+    expect(() => engine.first(bytes('m/10/v'), 5)).toThrow(corrupt);
+    const secondEntry = 3 + 'm/10/v'.length + 'value m 0'.length;
+    store(secondEntry, 0x7f);
+    expect(() => Array.from(engine.scan({ from, to }))).toThrow(corrupt);
+    expect(() => Array.from(engine.scan({ from, to, reverse: true }))).toThrow(corrupt);
   });
 
   test('blocks that changed places, also between segments, are SEGMENT_CORRUPT', async () => {

@@ -73,7 +73,11 @@ export class SegmentReader implements Layer {
     const { index } = this.#index();
     const block = index.blockAtOrAfter(key);
     if (block === index.blocks || !index.covers(block, key)) return undefined;
-    return this.block(block).find(key);
+    try {
+      return this.block(block).find(key);
+    } catch (error) {
+      throw this.corruption(error, `block ${block}`);
+    }
   }
 
   ascend(from: Uint8Array): Cursor {
@@ -107,7 +111,7 @@ export class SegmentReader implements Layer {
     try {
       return new Block(bytes);
     } catch (error) {
-      throw this.#asCorruption(error, `block ${number}`);
+      throw this.corruption(error, `block ${number}`);
     }
   }
 
@@ -123,7 +127,7 @@ export class SegmentReader implements Layer {
       this.#caches.indexes.add(this.metadata.id, loaded, bytes);
       return loaded;
     } catch (error) {
-      throw this.#asCorruption(error, PART_NAMES.index);
+      throw this.corruption(error, PART_NAMES.index);
     }
   }
 
@@ -150,7 +154,7 @@ export class SegmentReader implements Layer {
         equalBytes(found.lastKey, metadata.lastKey);
       if (!same) throw new DecodeError('not the segment that the manifest lists');
     } catch (error) {
-      throw this.#asCorruption(error, PART_NAMES.properties);
+      throw this.corruption(error, PART_NAMES.properties);
     }
   }
 
@@ -168,7 +172,8 @@ export class SegmentReader implements Layer {
     return found.bytes;
   }
 
-  #asCorruption(error: unknown, name: string): unknown {
+  /** SEGMENT_CORRUPT for what could not be decoded; other errors as they are. */
+  corruption(error: unknown, name: string): unknown {
     if (!(error instanceof DecodeError)) return error;
     const detail = `${name} cannot be decoded: ${error.message}`;
     return new SegmentError('SEGMENT_CORRUPT', this.metadata.file, detail, error);
@@ -194,8 +199,13 @@ class SegmentCursor implements Cursor {
     this.#number = first;
     this.#blocks = blocks;
     this.#step = step;
-    if (first >= 0 && first < blocks) this.#cursor = start(segment.block(first));
-    if (this.#cursor?.done === true) this.#nextBlock();
+    if (first < 0 || first >= blocks) return;
+    try {
+      this.#cursor = start(segment.block(first));
+      if (this.#cursor.done) this.#nextBlock();
+    } catch (error) {
+      throw segment.corruption(error, `block ${this.#number}`);
+    }
   }
 
   get done(): boolean {
@@ -212,8 +222,12 @@ class SegmentCursor implements Cursor {
 
   next(): void {
     const cursor = this.#cursor as Cursor;
-    cursor.next();
-    if (cursor.done) this.#nextBlock();
+    try {
+      cursor.next();
+      if (cursor.done) this.#nextBlock();
+    } catch (error) {
+      throw this.#segment.corruption(error, `block ${this.#number}`);
+    }
   }
 
   #nextBlock(): void {
