@@ -40,12 +40,16 @@ describe('what the storages say', () => {
     expect(storages.expiry(logTimeMs(100), logIndex(5), 5_000)).toBe('unheard');
   });
 
-  test('what a storage has applied that does not serve counts for nothing', () => {
+  test('a storage that does not serve has applied nothing: a majority of them is back-pressure', () => {
     const storages = new Storages(members);
-    for (const node of nodes) {
-      storages.hear(node, beacon(9, undefined, { healthy: node === nodes[0] }), 0);
-    }
+    const fenced = beacon(9, undefined, { healthy: false });
+    storages.hear(nodes[0]!, fenced, 0);
     expect(storages.medianApplied()).toBeUndefined();
+    storages.hear(nodes[1]!, beacon(8), 0);
+    storages.hear(nodes[2]!, beacon(7), 0);
+    expect(storages.medianApplied()).toBe(7);
+    storages.hear(nodes[1]!, fenced, 0);
+    expect(storages.medianApplied()).toBe(0);
   });
 
   test('one wrong wall clock moves the majority’s time nowhere', () => {

@@ -88,12 +88,15 @@ export class Storages {
     }
   }
 
-  /** Applied index of the median voting storage: a majority has applied at least this much. */
+  /**
+   * Applied index of the median voting storage: a majority has applied at least this much. One that does
+   * not serve has applied nothing, as what it holds may be of another cluster, or about to be replaced:
+   * where a majority is such, nobody could answer what is written. Undefined until enough were heard.
+   */
   medianApplied(): LogIndex | undefined {
     const applied = new Map<NodeId, number>();
-    // Only those that serve: what another holds may be of another cluster, and counts for nothing.
     for (const [node, { beacon }] of this.#heard) {
-      if (beacon.healthy) applied.set(node, beacon.applied);
+      applied.set(node, beacon.healthy ? beacon.applied : 0);
     }
     const reached = this.#members.reachedByMajority(applied);
     return reached === undefined ? undefined : logIndex(reached);
