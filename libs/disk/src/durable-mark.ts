@@ -106,7 +106,7 @@ function identityOf(label: string): SlotIdentity {
   return { magic: 'KVLOGMRK', label };
 }
 
-function encodeSequence(sequence: number): Uint8Array {
+export function encodeSequence(sequence: number): Uint8Array {
   return new ByteWriter(8).u64(sequence).finish();
 }
 
@@ -114,8 +114,17 @@ function decodeMark(
   slot: Slot,
 ): { readonly generation: number; readonly sequence: number } | undefined {
   if (slot.kind !== 'valid') return undefined;
+  const sequence = decodeSequence(slot.payload);
+  return sequence === undefined ? undefined : { generation: slot.generation, sequence };
+}
+
+/** Undefined: it makes no sense. */
+export function decodeSequence(payload: Uint8Array): number | undefined {
   try {
-    return { generation: slot.generation, sequence: new ByteReader(slot.payload).u64() };
+    const reader = new ByteReader(payload);
+    const sequence = reader.u64();
+    reader.end();
+    return sequence;
   } catch (error) {
     if (error instanceof DecodeError) return undefined;
     throw error;

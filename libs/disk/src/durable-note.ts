@@ -9,7 +9,7 @@
  *
  *   u64 sequence · u32 CRC-32C of it
  */
-import { ByteReader, ByteWriter, crc32c, DiskError } from '@kvstore/std';
+import { ByteReader, ByteWriter, crc32c, DecodeError, DiskError } from '@kvstore/std';
 import type { Disk, DiskFile, Timer, Timers } from '@kvstore/std';
 import { joinPath } from './slot-file.ts';
 
@@ -102,14 +102,21 @@ export class DurableNote {
   }
 }
 
-function encodeNote(sequence: number): Uint8Array {
+export function encodeNote(sequence: number): Uint8Array {
   const writer = new ByteWriter(NOTE_BYTES).u64(sequence);
   return writer.u32(crc32c(writer.view())).finish();
 }
 
-function decodeNote(bytes: Uint8Array): number {
-  if (bytes.length !== NOTE_BYTES) return 0;
-  const reader = new ByteReader(bytes);
-  const body = reader.raw(8);
-  return reader.u32() === crc32c(body) ? new ByteReader(body).u64() : 0;
+/** 0: there is none that makes sense. */
+export function decodeNote(bytes: Uint8Array): number {
+  try {
+    const reader = new ByteReader(bytes);
+    const sequence = reader.u64();
+    const checksum = reader.u32();
+    reader.end();
+    return checksum === crc32c(bytes.subarray(0, 8)) ? sequence : 0;
+  } catch (error) {
+    if (error instanceof DecodeError) return 0;
+    throw error;
+  }
 }

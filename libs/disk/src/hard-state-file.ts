@@ -163,7 +163,7 @@ function assertFollows(previous: HardState, next: HardState): void {
   assert(!revoted, 'the vote changed within a term');
 }
 
-interface Stored {
+export interface Stored {
   readonly state: HardState;
   readonly repairTerm: Term;
 }
@@ -193,12 +193,13 @@ function decodeStored(slot: Slot, number: 0 | 1): StoredState | undefined {
 }
 
 /** u64 term · u8+vote (empty: none) · u64 repair term. */
-function encodeStored({ state, repairTerm }: Stored): Uint8Array {
+export function encodeStored({ state, repairTerm }: Stored): Uint8Array {
   const vote = encodeUtf8(state.vote ?? '');
   return new ByteWriter(64).u64(state.term).bytes8(vote).u64(repairTerm).finish();
 }
 
-function decodeStoredState(payload: Uint8Array): Stored | undefined {
+/** Undefined: it makes no sense. */
+export function decodeStoredState(payload: Uint8Array): Stored | undefined {
   try {
     const reader = new ByteReader(payload);
     const storedTerm = term(reader.u64());

@@ -124,7 +124,7 @@ function identityOf(label: string): SlotIdentity {
   return { magic: 'KVLOGBAS', label, slotBytes: BASE_SLOT_BYTES };
 }
 
-function encodeStored({ base, firstSequence }: StoredBase): Uint8Array {
+export function encodeStored({ base, firstSequence }: StoredBase): Uint8Array {
   if (base === undefined) return new Uint8Array(0);
   return encodeLogBase(new ByteWriter().u64(firstSequence), base).finish();
 }
@@ -137,13 +137,19 @@ interface DecodedSlot {
 function decodeSlot(slot: Slot): DecodedSlot | undefined {
   if (slot.kind !== 'valid') return undefined;
   const { generation, payload } = slot;
-  if (payload.length === 0) return { stored: NEVER_CUT, generation };
+  const stored = decodeStored(payload);
+  return stored === undefined ? undefined : { stored, generation };
+}
+
+/** Undefined: it makes no sense. */
+export function decodeStored(payload: Uint8Array): StoredBase | undefined {
+  if (payload.length === 0) return NEVER_CUT;
   try {
     const reader = new ByteReader(payload);
     const firstSequence = reader.u64();
     const base = decodeLogBase(reader);
     reader.end();
-    return { stored: { base, firstSequence }, generation };
+    return { base, firstSequence };
   } catch (error) {
     if (error instanceof DecodeError) return undefined;
     throw error;

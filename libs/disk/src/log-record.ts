@@ -31,6 +31,9 @@ const MAGIC = 0x4b56_5231;
 const CHECKED_FROM = 8;
 const BODY_LENGTH_MASK = 0xff_ffff;
 const TWO_32 = 0x1_0000_0000;
+const COUNTS_FROM = 16;
+/** Of 2^53-1. */
+const HIGH_WORD_MAX = 0x1f_ffff;
 
 export interface RecordHeader {
   readonly sequence: number;
@@ -110,6 +113,9 @@ export function decodeRecord(
   if (view.getUint32(4) !== headerChecksum(header, fingerprint)) {
     return { kind: 'bad', reason: 'the checksum of the record header does not match' };
   }
+  if (!hasCounts(view)) {
+    return { kind: 'bad', reason: 'a number in the record header is above 2^53-1' };
+  }
   const kind = view.getUint8(8);
   const bodyBytes = view.getUint32(8) & BODY_LENGTH_MASK;
   const known =
@@ -148,7 +154,7 @@ export function findHeader(
   const view = new DataView(header.buffer, header.byteOffset, RECORD_HEADER_BYTES);
   if (view.getUint32(0) !== MAGIC) return undefined;
   if (view.getUint32(4) !== headerChecksum(header, fingerprint)) return undefined;
-  return readHeader(view);
+  return hasCounts(view) ? readHeader(view) : undefined;
 }
 
 function readHeader(view: DataView): RecordHeader {
@@ -157,6 +163,14 @@ function readHeader(view: DataView): RecordHeader {
     synced: getU64(view, 24),
     index: logIndex(getU64(view, 40)),
   };
+}
+
+/** Whether all numbers of the header are ones that were ever written. */
+function hasCounts(view: DataView): boolean {
+  for (let at = COUNTS_FROM; at < RECORD_HEADER_BYTES; at += 8) {
+    if (view.getUint32(at) > HIGH_WORD_MAX) return false;
+  }
+  return true;
 }
 
 function headerChecksum(header: Uint8Array, fingerprint: number): number {

@@ -103,7 +103,12 @@ function slotBytesOf({ slotBytes }: SlotIdentity): number {
   return slotBytes ?? SLOT_BYTES;
 }
 
-function encodeSlot(identity: SlotIdentity, generation: number, payload: Uint8Array): Uint8Array {
+/** The payload fits its slot. */
+export function encodeSlot(
+  identity: SlotIdentity,
+  generation: number,
+  payload: Uint8Array,
+): Uint8Array {
   const slotBytes = slotBytesOf(identity);
   const writer = new ByteWriter(slotBytes);
   writer.raw(encodeUtf8(identity.magic)).bytes8(encodeUtf8(identity.label));
@@ -113,7 +118,8 @@ function encodeSlot(identity: SlotIdentity, generation: number, payload: Uint8Ar
   return writer.u32(crc32c(writer.view())).finish();
 }
 
-function decodeSlot(bytes: Uint8Array, identity: SlotIdentity): Slot {
+/** Never throws. */
+export function decodeSlot(bytes: Uint8Array, identity: SlotIdentity): Slot {
   const slotBytes = slotBytesOf(identity);
   if (bytes.length !== slotBytes) return { kind: 'bad' };
   const body = bytes.subarray(0, slotBytes - 4);
