@@ -149,8 +149,45 @@ async function workload(disk: Disk, history: History): Promise<void> {
   await log.close();
 }
 
-async function crashImages(history: History): Promise<Image[]> {
+/**
+ * A log whose newest segment holds nothing: its first group came to `fate` in a crash. A base takes its
+ * place, the log goes on, rolls over and is cut.
+ */
+async function emptyTail(history: History, fate: 'lost' | 'torn'): Promise<MemoryDisk> {
   const memory = new MemoryDisk();
+  let image: MemoryDisk | undefined;
+  const disk = new FaultyDisk(memory, ({ kind, path }) => {
+    if (kind !== 'sync' || !path.endsWith('3.log')) return;
+    image ??= memory.crashImage(new SeededRandom(3), { unsynced: fate });
+  });
+  const log = await open(disk);
+  await history.append(log, history.next(0, 1, [3000, 3000]));
+  await log.append(history.next(2, 1, [3000]), none);
+  await log.close();
+  if (image === undefined) throw new Error('no third record in a segment of its own');
+  return image;
+}
+
+async function installOverEmptyTail(disk: Disk, history: History): Promise<void> {
+  let log = await open(disk);
+  expect(log.recovered.last.index).toBe(2);
+  const bodies = Array.from({ length: 40 }, () => makeBody(8, 8));
+  const elsewhere = makeEntries(undefined, 7, bodies);
+  await history.install(log, makeBase(elsewhere[29] as Entry));
+  await history.append(log, history.next(30, 7, [20, 3000, 3000, 3000, 3000]));
+  await history.cut(log);
+  await log.close();
+  log = await open(disk);
+  await history.install(log, makeBase(elsewhere[39] as Entry));
+  await history.append(log, history.next(40, 7, [3000]));
+  await log.close();
+}
+
+async function crashImages(
+  history: History,
+  memory = new MemoryDisk(),
+  work = workload,
+): Promise<Image[]> {
   const random = new SeededRandom(7);
   const images: Image[] = [];
   const disk = new FaultyDisk(memory, (operation) => {
@@ -163,7 +200,7 @@ async function crashImages(history: History): Promise<Image[]> {
     for (const fate of UNSYNCED_FATES) add(memory.crashImage(random, { unsynced: fate }), fate);
     add(memory.killImage(), 'killed');
   });
-  await workload(disk, history);
+  await work(disk, history);
   return images;
 }
 
@@ -255,6 +292,24 @@ test('every crash leaves a prefix of the records with all that was acknowledged'
   }
   expect(cuts).toBeGreaterThan(10);
 }, 60_000);
+
+test.each(['lost', 'torn'] as const)(
+  'a base is put in place over an empty segment, whose first group was %s, through every crash',
+  async (fate) => {
+    const history = new History();
+    const images = await crashImages(history, await emptyTail(history, fate), installOverEmptyTail);
+    expect(images.length).toBeGreaterThan(100);
+    for (const image of images) {
+      const log = await opened(image);
+      const after = image.disk.crashImage(new SeededRandom(5), { unsynced: 'lost' });
+      const count = await verify(log, history.records, image);
+      const reopened = { ...image, disk: after };
+      await expectDurable(log, image.disk, reopened, history.records.slice(0, count));
+      await log.close();
+    }
+  },
+  60_000,
+);
 
 test('a crash during recovery changes nothing', async () => {
   const history = new History();

@@ -47,6 +47,8 @@ export class SegmentFiles {
   }
 
   add(segment: LogSegment): void {
+    const follows = this.newest === undefined || this.newest.firstSequence < segment.firstSequence;
+    assert(follows, 'two segments of one name');
     this.#segments = [...this.#segments, segment];
     this.#bytes += segment.bytes;
   }
@@ -74,11 +76,22 @@ export class SegmentFiles {
     await this.#dropBefore(first.firstSequence);
   }
 
-  /** All of the log goes; what is written next begins with record `nextSequence`. */
-  async install(base: LogBase, nextSequence: number, onDurable: () => void): Promise<void> {
-    await this.#save(base, nextSequence);
-    onDurable();
-    await this.#dropBefore(nextSequence);
+  /**
+   * All of the log goes. `onDurable` is told with which record goes on what would have gone on with
+   * record `nextSequence`.
+   */
+  async install(
+    base: LogBase,
+    nextSequence: number,
+    onDurable: (firstSequence: number) => void,
+  ): Promise<void> {
+    // Why one is left out: an empty segment has that record's name, and must be told from the next.
+    const isTailEmpty = this.newest?.firstSequence === nextSequence;
+    const firstSequence = isTailEmpty ? nextSequence + 1 : nextSequence;
+    await this.#save(base, firstSequence);
+    onDurable(firstSequence);
+    await this.#dropBefore(firstSequence);
+    assert(this.#segments.length === 0, 'a segment is left before an installed base');
   }
 
   close(): Promise<void> {

@@ -238,7 +238,8 @@ export class SegmentedLog implements LogStore {
     return this.#rebase(async () => {
       await this.#pumping;
       const { position } = base;
-      await this.#files.install(base, this.#nextSequence, () => {
+      await this.#files.install(base, this.#nextSequence, (firstSequence) => {
+        this.#nextSequence = firstSequence;
         this.#index.reset(position);
         this.#terms.reset(position);
         this.#lastIndex = position.index;
