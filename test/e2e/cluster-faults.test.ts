@@ -211,4 +211,5 @@ test('without a quorum writes end inside their deadlines, eventual reads answer,
   await cluster.untilReady();
   await cluster.untilEqual();
   cluster.expectAllRun();
+  cluster.expectNothingForbidden();
 });

@@ -62,6 +62,7 @@ test('a member that lost its disk does not come back under its name, and is repl
   expect((await cluster.status()).cluster_id).toBe(founded);
   await cluster.untilEqual();
   cluster.expectAllRun();
+  cluster.expectNothingForbidden();
   expect(existsSync(join(directory.path, 'node-2'))).toBe(false);
   expect(readdirSync(join(directory.path, 'removed'))).toHaveLength(1);
   const { code, output: refusal } = await cluster.command('add', 'node-2');

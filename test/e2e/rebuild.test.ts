@@ -168,4 +168,5 @@ test('the receiver killed during the transfer: it goes on when it is started aga
   await cluster.untilEqual();
   expect(asides()).toHaveLength(1);
   cluster.expectAllRun();
+  cluster.expectNothingForbidden();
 });

@@ -263,6 +263,12 @@ export class ClusterProcess {
     expect(states.filter((each) => !each.endsWith('running'))).toEqual([]);
   }
 
+  /** No nats-server has refused a process a subject: it would miss what it was never told. */
+  expectNothingForbidden(): void {
+    const lines = this.names('nats').flatMap((name) => this.log(name).split('\n'));
+    expect(lines.filter((line) => line.includes('Violation'))).toEqual([]);
+  }
+
   /** What the process answers at /metrics. */
   async metrics(name: string): Promise<string> {
     const response = await fetch(this.member(name).metrics as string);

@@ -135,7 +135,7 @@ export function busPermissions({ cluster, group, role, name }: BusIdentity): {
           '$JS.API.INFO',
           ...['CREATE', 'INFO', 'MSG.GET'].map((each) => `$JS.API.STREAM.${each}.*`),
         ],
-        subscribe: [...heard, `${prefix}.beacon`],
+        subscribe: [...heard, `${prefix}.mark`, `${prefix}.beacon`],
       };
     case SenderRole.storage:
       return {
