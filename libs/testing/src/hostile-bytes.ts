@@ -106,8 +106,11 @@ export function hostileBytes<Value>(name: string, decoder: HostileDecoder<Value>
   });
 }
 
-/** Decodes once, and checks all that holds for any bytes. */
-function attemptOf<Value>(decoder: HostileDecoder<Value>, bytes: Uint8Array): Attempt<Value> {
+/** Decodes once, and checks all that holds for any bytes: throws when it does not. */
+export function attemptOf<Value>(
+  decoder: HostileDecoder<Value>,
+  bytes: Uint8Array,
+): Attempt<Value> {
   const before = allocatedBytes();
   const { user } = process.threadCpuUsage();
   const attempt = decodeOnce(decoder, bytes);
