@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { nodeId } from '@kvstore/std';
 import { MemoryDisk } from '@kvstore/testing';
+import type { StartError } from '../start-error.ts';
 import { clusterSecret, DataDirectory, existingClusterSecret } from './data-directory.ts';
 
 const member = { cluster: 'dev', node: nodeId('node-1') };
@@ -82,14 +84,49 @@ describe('the data directory', () => {
     },
   );
 
+  test('whose identity is cut anywhere, or has any bit flipped, is damaged or says the same', async () => {
+    const disk = new MemoryDisk();
+    const directory = await DataDirectory.open(disk, '/data', member);
+    await directory.found('c1', { [member.node]: directory.identity.disk });
+    const whole = disk.peek('identity.json');
+    const damaged: Uint8Array[] = [];
+    // Without the line's end it says the same.
+    for (let length = 0; length < whole.length - 1; length++) {
+      damaged.push(whole.slice(0, length));
+    }
+    for (let bit = 0; bit < whole.length * 8; bit++) {
+      const flipped = whole.slice();
+      flipped[bit >>> 3] = (flipped[bit >>> 3] as number) ^ (1 << (bit & 7));
+      damaged.push(flipped);
+    }
+    const outcomes = new Map<string, number>();
+    const count = (outcome: string): void =>
+      void outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    for (const bytes of damaged) {
+      disk.damage('identity.json', bytes);
+      const expected = { ...directory.identity, incarnation: 2 };
+      await identityOf(disk).then(
+        (identity) => count(isDeepStrictEqual(identity, expected) ? 'the same' : 'another'),
+        (error: StartError) => count(error.code),
+      );
+    }
+    // In the name of the checksum, which says nothing of the member.
+    expect(outcomes.get('the same')).toBeLessThanOrEqual('checksum'.length * 8);
+    expect([...outcomes.keys()].toSorted()).toEqual(['DATA_DIR_DAMAGED', 'the same']);
+  });
+
   test('of a newer format is refused', async () => {
     const disk = new MemoryDisk();
     await identityOf(disk);
     const file = await disk.open('identity.json');
     const text = Buffer.from(await file.read(0, await file.size())).toString();
-    await file.write(0, Buffer.from(text.replace('"format":1', '"format":2')));
+    const { checksum, ...identity } = JSON.parse(text) as Record<string, unknown>;
+    expect(checksum).toBeDefined();
+    const newer = { ...identity, format: 2, of_tomorrow: true };
+    await file.write(0, Buffer.from(JSON.stringify(newer).padEnd(text.length)));
     await expect(identityOf(disk)).rejects.toMatchObject({
       code: 'DATA_DIR_DAMAGED',
+      message: expect.stringContaining('has format 2'),
     });
   });
 

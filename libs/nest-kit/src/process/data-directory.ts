@@ -3,13 +3,16 @@
  * that grows durably with every start. The caller holds the directory's lock.
  *
  *   identity.json   {format, cluster, node, incarnation, disk, established,
- *                    cluster_id?, founders?, cluster_tag?}
+ *                    cluster_id?, founders?, cluster_tag?, checksum?}
  *
  * `disk` is random and made with the directory: it tells this directory from a later one under the
  * same name. `cluster_id` and `founders` are set once the cluster is founded (`cluster_tag` in a
  * storage, which learns the cluster from its first mark). `established` is set before the member first
  * takes part: from then on its log and its term and vote must exist, and a directory without them is
  * damaged, not new.
+ *
+ * `checksum` is the CRC-32C of all other fields: a flipped bit in the name of one that may be missing would
+ * make the member forget its cluster.
  *
  * The file is replaced atomically (temporary file, fsync, rename, fsync of the directory) before
  * anything of the new incarnation leaves the process.
@@ -18,6 +21,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { MemberHello } from '@kvstore/contract';
 import {
+  crc32c,
   type Disk,
   DiskError,
   decodeUtf8,
@@ -49,13 +53,15 @@ const identitySchema = z.object({
   format: z.number(),
   cluster: z.string(),
   node: z.string(),
-  incarnation: z.number().int().nonnegative(),
+  incarnation: z.number().int().nonnegative().lt(Number.MAX_SAFE_INTEGER),
   established: z.boolean(),
   // Absent in directories of the first version, which were of one node each.
   disk: z.string().optional(),
   cluster_id: z.string().optional(),
   founders: z.record(z.string(), z.string()).optional(),
   cluster_tag: z.number().int().nonnegative().optional(),
+  // Absent in what was written before there was one.
+  checksum: z.number().optional(),
 });
 
 /** `identity.json` of one directory: read once, written at every change. */
@@ -128,7 +134,8 @@ export class DataDirectory {
       founders: identity.founders,
       cluster_tag: identity.clusterTag,
     };
-    return replaceFile(this.#disk, IDENTITY, encodeUtf8(`${JSON.stringify(stored)}\n`));
+    const text = JSON.stringify({ ...stored, checksum: checksumOf(stored) });
+    return replaceFile(this.#disk, IDENTITY, encodeUtf8(`${text}\n`));
   }
 }
 
@@ -173,7 +180,12 @@ async function readIdentity(disk: Disk, path: string): Promise<StoredIdentity | 
   const bytes = await readFile(disk, IDENTITY);
   if (bytes === undefined) return undefined;
   try {
-    return identitySchema.parse(JSON.parse(decodeUtf8(bytes)));
+    const fields: unknown = JSON.parse(decodeUtf8(bytes));
+    const stored = identitySchema.parse(fields);
+    if (stored.checksum !== undefined && stored.checksum !== checksumOf(fields as object)) {
+      throw new DecodeError('its checksum does not match');
+    }
+    return stored;
   } catch (error) {
     if (!(
       error instanceof SyntaxError ||
@@ -189,6 +201,15 @@ async function readIdentity(disk: Disk, path: string): Promise<StoredIdentity | 
       error,
     );
   }
+}
+
+/** Of all fields in the order of their names, those that only a later version knows among them. */
+function checksumOf(identity: object): number {
+  const fields = Object.entries(identity).filter(
+    ([name, value]) => name !== 'checksum' && value !== undefined,
+  );
+  const sorted = fields.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return crc32c(encodeUtf8(JSON.stringify(sorted)));
 }
 
 function refuseOthers(
