@@ -21,7 +21,7 @@ afterEach(() => rmSync(directory.dataDir, { recursive: true }));
 
 test('a number is never free again, also of a member that has left', () => {
   const list = withoutMember(withMember(foundingMemberList(3), 4), 4);
-  expect(list).toEqual({ numbers: [1, 2, 3], highest: 4 });
+  expect(list).toEqual({ founders: [1, 2, 3], numbers: [1, 2, 3], highest: 4 });
   writeMemberList(directory, list);
   expect(readMemberList(directory)).toEqual(list);
 });
@@ -39,7 +39,14 @@ test('a new directory has none, one of an earlier version has those of its proce
     gateways: [],
     nats: [],
   });
-  expect(readMemberList(directory)).toEqual({ numbers: [1, 2], highest: 2 });
+  expect(readMemberList(directory)).toEqual({ founders: [1, 2], numbers: [1, 2], highest: 2 });
+});
+
+test('the founders stay the same, and are those that are there in a list of an earlier version', () => {
+  expect(withoutMember(withMember(foundingMemberList(3), 4), 1).founders).toEqual([1, 2, 3]);
+  const { founders: _, ...earlier } = foundingMemberList(3);
+  directory.write(join(directory.path, 'members.json'), JSON.stringify(earlier));
+  expect(readMemberList(directory)).toEqual(foundingMemberList(3));
 });
 
 test.each(['node-0', 'node-01', 'node-', 'node-x', 'node-1234567890', 'a-1', ''])(

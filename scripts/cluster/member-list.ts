@@ -9,6 +9,8 @@ import { App, readClusterFile } from './cluster-file.ts';
 import type { ClusterDirectory } from './cluster-directory.ts';
 
 export interface MemberList {
+  /** Whom the cluster is founded by, for ever the same: a member that has not begun must agree with the others. */
+  readonly founders: readonly number[];
   /** Of node-1, node-2 …, in the order in which they came. */
   readonly numbers: readonly number[];
   readonly highest: number;
@@ -29,7 +31,9 @@ export function nodeNumber(name: string): number | undefined {
 /** Undefined for a new cluster. */
 export function readMemberList(directory: ClusterDirectory): MemberList | undefined {
   try {
-    return JSON.parse(readFileSync(pathOf(directory), 'utf8')) as MemberList;
+    const list = JSON.parse(readFileSync(pathOf(directory), 'utf8')) as MemberList;
+    // Why: an earlier version kept none.
+    return { ...list, founders: list.founders ?? list.numbers };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
@@ -37,19 +41,22 @@ export function readMemberList(directory: ClusterDirectory): MemberList | undefi
   const numbers = processes
     .filter(({ app }) => app === App.consensus)
     .flatMap(({ node }) => nodeNumber(node ?? '') ?? []);
-  return numbers.length === 0 ? undefined : { numbers, highest: Math.max(...numbers) };
+  if (numbers.length === 0) return undefined;
+  return { founders: numbers, numbers, highest: Math.max(...numbers) };
 }
 
 export function foundingMemberList(nodes: number): MemberList {
-  return { numbers: Array.from({ length: nodes }, (_, i) => i + 1), highest: nodes };
+  const numbers = Array.from({ length: nodes }, (_, i) => i + 1);
+  return { founders: numbers, numbers, highest: nodes };
 }
 
-export function withMember({ numbers, highest }: MemberList, number: number): MemberList {
-  return { numbers: [...numbers, number], highest: Math.max(highest, number) };
+export function withMember(list: MemberList, number: number): MemberList {
+  const { numbers, highest } = list;
+  return { ...list, numbers: [...numbers, number], highest: Math.max(highest, number) };
 }
 
-export function withoutMember({ numbers, highest }: MemberList, number: number): MemberList {
-  return { numbers: numbers.filter((each) => each !== number), highest };
+export function withoutMember(list: MemberList, number: number): MemberList {
+  return { ...list, numbers: list.numbers.filter((each) => each !== number) };
 }
 
 export function writeMemberList(directory: ClusterDirectory, list: MemberList): void {

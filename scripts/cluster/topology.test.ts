@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { loadConfig } from '@kvstore/nest-kit';
 import { type Environment, parseCommand } from './arguments.ts';
 import { ClusterDirectory } from './cluster-directory.ts';
-import { foundingMemberList } from './member-list.ts';
+import { decideFounding, type Founding } from '@kvstore/sequencer';
+import type { NodeId } from '@kvstore/std';
+import { foundingMemberList, nodeName, withMember, withoutMember } from './member-list.ts';
 import { type ClusterPlan, planCluster } from './topology.ts';
 
 let data: string;
@@ -28,15 +30,19 @@ const ports = {
   ],
 };
 
-function plan(environment: Environment = {}): ClusterPlan {
+const memberPorts = (count: number): Pick<typeof ports, 'consensus' | 'storage'> => ({
+  consensus: Array.from({ length: count }, (_, i) => ({ metrics: 11 + i })),
+  storage: Array.from({ length: count }, (_, i) => ({ metrics: 21 + i })),
+});
+
+function plan(environment: Environment = {}, members = foundingMemberList(3)): ClusterPlan {
   const command = parseCommand(['--data-dir', data], environment);
   if (command.kind !== 'run') throw new Error(command.kind);
   const { options } = command;
-  const members = foundingMemberList(3);
   return planCluster({
     options,
     members,
-    ports,
+    ports: { ...ports, ...memberPorts(members.numbers.length) },
     directory: new ClusterDirectory(data),
     environment,
   });
@@ -78,6 +84,40 @@ test('every service understands its environment', async () => {
     httpPort: 4,
     grpcPort: 5,
     metricsPort: 6,
+  });
+});
+
+describe('whom a consensus asks at its first start', () => {
+  const initial = (members: ReturnType<typeof foundingMemberList>, number: number) =>
+    environmentOf(plan({}, members), `consensus-${number}`)['KVSTORE_INITIAL_CLUSTER']?.split(',');
+
+  test('of a founder: the founders, whoever came and went since', () => {
+    const members = withoutMember(withMember(foundingMemberList(3), 4), 2);
+    expect(initial(members, 1)).toEqual(['node-1', 'node-2', 'node-3']);
+    expect(initial(members, 3)).toEqual(['node-1', 'node-2', 'node-3']);
+  });
+
+  test('of a node that is added: whoever is there, and never itself', () => {
+    const members = withMember(foundingMemberList(3), 4);
+    expect(initial(members, 4)).toEqual(['node-1', 'node-2', 'node-3']);
+    const later = [1, 2, 3].reduce(withoutMember, withMember(members, 5));
+    expect(initial(later, 5)).toEqual(['node-4']);
+  });
+
+  test('a node that is added before the cluster is founded founds none with it', () => {
+    const members = withMember(foundingMemberList(3), 4);
+    const decisions = members.numbers.map((number): Founding => {
+      const asked = initial(members, number)!.filter((node) => node !== nodeName(number));
+      const empty = (node: string) => ({ disk: node, clusterId: undefined, founders: undefined });
+      const answers = new Map(asked.map((node) => [node as NodeId, empty(node)]));
+      const self = nodeName(number) as NodeId;
+      return decideFounding(self, self, initial(members, number) as NodeId[], answers);
+    });
+    const found = {
+      kind: 'found',
+      founders: Object.fromEntries(['node-1', 'node-2', 'node-3'].map((node) => [node, node])),
+    };
+    expect(decisions).toEqual([found, found, found, { kind: 'wait', missing: [] }]);
   });
 });
 

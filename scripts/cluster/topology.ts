@@ -102,8 +102,20 @@ function memberPlans(
     const name = `${app}-${number}`;
     return servicePlan({ name, app, node, metrics, user: { role: app, name: node } }, input, {
       KVSTORE_NODE_ID: node,
+      ...(app === App.consensus && {
+        KVSTORE_INITIAL_CLUSTER: initialCluster(input.members, number),
+      }),
     });
   });
+}
+
+/**
+ * Of a consensus. Those that found the cluster tell each other the same list, whoever was added meanwhile; who
+ * is added asks whoever is there, and is never on its own list: only who is can found a cluster.
+ */
+function initialCluster({ founders, numbers }: MemberList, number: number): string {
+  const asked = founders.includes(number) ? founders : numbers.filter((each) => each !== number);
+  return asked.map(nodeName).join(',');
 }
 
 function gatewayPlan(index: number, input: TopologyInput): ProcessPlan {

@@ -9,16 +9,16 @@ import type {
   MemberReply,
 } from '@kvstore/contract';
 import { controlPattern, type Self } from '@kvstore/nest-kit';
-import type { Sequencer } from '@kvstore/sequencer';
-import { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
+import type { Consensus } from './consensus.ts';
+import { CONSENSUS, CONSENSUS_SELF } from './consensus-tokens.ts';
 
 @Controller()
 export class ConsensusController {
-  readonly #sequencer: Sequencer;
+  readonly #consensus: Consensus;
   readonly #self: Self;
 
-  constructor(@Inject(SEQUENCER) sequencer: Sequencer, @Inject(CONSENSUS_SELF) self: Self) {
-    this.#sequencer = sequencer;
+  constructor(@Inject(CONSENSUS) consensus: Consensus, @Inject(CONSENSUS_SELF) self: Self) {
+    this.#consensus = consensus;
     this.#self = self;
   }
 
@@ -29,11 +29,12 @@ export class ConsensusController {
 
   @MessagePattern(controlPattern('consensus', 'status'))
   status(): ConsensusStatus {
-    return this.#sequencer.status();
+    return this.#consensus.status();
   }
 
   @MessagePattern(controlPattern('consensus', 'members'))
-  members(@Payload() question: MemberQuestion): Promise<MemberReply> {
-    return this.#sequencer.answerAboutMembers(question);
+  async members(@Payload() question: MemberQuestion): Promise<MemberReply> {
+    const { sequencer } = this.#consensus;
+    return sequencer?.answerAboutMembers(question) ?? { kind: 'not-leader', leader: undefined };
   }
 }

@@ -14,7 +14,7 @@ import {
   type MemberHello,
   type Subjects,
 } from '@kvstore/contract';
-import { type EventLog, type NodeContext, type Self, StartError } from '@kvstore/nest-kit';
+import type { EventLog, NodeContext, Self } from '@kvstore/nest-kit';
 import { decideFounding, type Founding } from '@kvstore/sequencer';
 import { assertNever, type NodeId } from '@kvstore/std';
 
@@ -32,7 +32,7 @@ const PAUSE_MS = 100;
 /** How often somebody who has to wait for long is told so. */
 const NOTICE_MS = 10_000;
 
-/** Resolves with the cluster's id once this member belongs to it, durably. Throws `StartError`. */
+/** Resolves with the cluster's id once this member belongs to it, durably. */
 export async function foundCluster(options: FoundingOptions): Promise<string> {
   const { directory, node, nodes, clock } = options.context;
   const { identity } = directory;
@@ -45,7 +45,6 @@ export async function foundCluster(options: FoundingOptions): Promise<string> {
   for (;;) {
     const decision = decideFounding(node, identity.disk, nodes, await askOthers(options));
     if (decision.kind === 'found' || decision.kind === 'admitted') {
-      if (decision.kind === 'found') refuseOtherFounders(nodes, decision.founders);
       const clusterId = clusterIdOf(decision.founders);
       await directory.found(clusterId, decision.founders);
       await directory.establish();
@@ -79,17 +78,6 @@ async function askOthers({
     }),
   );
   return answers;
-}
-
-/** Its log begins with what the others' begin with, or it is another log. */
-function refuseOtherFounders(nodes: readonly NodeId[], founders: Readonly<Record<NodeId, string>>) {
-  const names = Object.keys(founders).toSorted();
-  if (names.join() === nodes.toSorted().join()) return;
-  throw new StartError(
-    'CONFIGURATION',
-    `initial_cluster is ${nodes.join(',')}, but the cluster was founded by ${names.join(',')}`,
-    'Set initial_cluster to the founders until this member has begun.',
-  );
 }
 
 function tell(

@@ -1,4 +1,5 @@
 /** The consensus service, as a composition root imports it. */
 export { observeConsensus } from './consensus-metrics.ts';
-export { CONSENSUS_SELF, SEQUENCER } from './consensus-tokens.ts';
+export type { Consensus } from './consensus.ts';
+export { CONSENSUS, CONSENSUS_SELF } from './consensus-tokens.ts';
 export { ConsensusModule, sequencerConfig } from './consensus.module.ts';

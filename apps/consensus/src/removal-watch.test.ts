@@ -25,14 +25,15 @@ afterEach(async () => {
 });
 
 /** Of node-3, whose members are the three. */
-function watch(leader: string | undefined): void {
+function watch(leader: string | undefined, voters = [n1!, n2!, n3!]): void {
   const sequencer = {
-    configuration: configurationOf([n1!, n2!, n3!]),
+    configuration: configurationOf(voters),
     status: () => ({ leader }),
   } as unknown as RemovalWatchOptions['sequencer'];
   watchRemoval({
     sequencer,
     node: n3!,
+    nodes: [n1!, n2!],
     bus,
     frames: framesOf('node-3'),
     subjects,
@@ -63,6 +64,12 @@ test('a member that hears no leader asks, and tells once that it was removed', a
   const [before, others] = [asked(), behind()];
   await new Promise((resolve) => setTimeout(resolve, 30));
   expect([asked(), behind(), logged.length]).toEqual([before, others, 1]);
+});
+
+test('one that has no configuration yet asks whom it asked at its start', async () => {
+  member('node-2', ['node-3']);
+  watch(undefined, []);
+  await eventually('it is told', () => logged.length > 0);
 });
 
 test('one that is a member asks and says nothing, and one that hears a leader does not ask', async () => {

@@ -17,6 +17,8 @@ import type { NodeId } from '@kvstore/std';
 export interface RemovalWatchOptions {
   readonly sequencer: Pick<Sequencer, 'configuration' | 'status'>;
   readonly node: NodeId;
+  /** Whom it asked at its start: a member that has no log yet knows of nobody else. */
+  readonly nodes: readonly NodeId[];
   readonly bus: Bus;
   readonly frames: FrameCodec;
   readonly subjects: Subjects;
@@ -46,9 +48,9 @@ export function watchRemoval(options: RemovalWatchOptions): void {
 }
 
 async function whoRemoved(options: RemovalWatchOptions): Promise<NodeId | undefined> {
-  const { sequencer, node, bus, frames, subjects, self } = options;
+  const { sequencer, node, nodes, bus, frames, subjects, self } = options;
   const { voters, outgoing } = sequencer.configuration;
-  const others = [...new Set([...voters, ...outgoing])].filter((each) => each !== node);
+  const others = [...new Set([...nodes, ...voters, ...outgoing])].filter((each) => each !== node);
   const told = await Promise.all(
     others.map(async (other) => {
       const subject = subjects.control('consensus', other, ControlOperation.hello);

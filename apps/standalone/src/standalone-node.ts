@@ -6,7 +6,13 @@
 import { MemoryBus } from '@kvstore/bus';
 import { ClusterClient } from '@kvstore/cluster-client';
 import { clusterIdOf, FrameCodec, SenderRole, Subjects } from '@kvstore/contract';
-import { ConsensusModule, observeConsensus, SEQUENCER, sequencerConfig } from '@kvstore/consensus';
+import {
+  CONSENSUS,
+  type Consensus,
+  ConsensusModule,
+  observeConsensus,
+  sequencerConfig,
+} from '@kvstore/consensus';
 import { Gateway, observeClient } from '@kvstore/gateway';
 import {
   clusterSecret,
@@ -76,8 +82,9 @@ export async function startStandalone(
       StorageModule.register(context, storageOptions(config), log),
     ],
     client: {
-      inject: [SEQUENCER, REPLICA],
-      useFactory: async (sequencer: Sequencer, replica: Replica) => {
+      inject: [CONSENSUS, REPLICA],
+      useFactory: async (consensus: Consensus, replica: Replica) => {
+        const sequencer = consensus.begin();
         await startServices(context, { sequencer, replica, client }, log, shutdown);
         observeConsensus(metrics, sequencer, GROUP);
         observeStorage(metrics, replica, GROUP);
@@ -120,9 +127,10 @@ async function openNode(config: Config, log: KvLogger, shutdown: Shutdown): Prom
     shutdown,
   });
   const { directory } = context;
-  const founders = { [node]: directory.identity.disk };
-  if (directory.identity.clusterId === undefined) {
-    await directory.found(clusterIdOf(founders), founders);
+  const { disk, clusterId, founders } = directory.identity;
+  if (clusterId === undefined || founders === undefined) {
+    const self = { [node]: disk };
+    await directory.found(clusterId ?? clusterIdOf(self), self);
   }
   return context;
 }
