@@ -27,6 +27,11 @@ export function observeStorage(metrics: MetricRegistry, replica: Replica, group:
   );
   counter('entries_applied', 'Entries applied.', () => counters.entriesApplied);
   counter('batches_applied', 'Batches applied.', () => counters.batchesApplied);
+  counter(
+    'entries_refused',
+    'Entries that did not continue the chain of what is applied.',
+    () => counters.entriesRefused,
+  );
   counter('reads', 'Reads answered.', () => replica.readsServed);
   counter('pulls', 'Pulls sent to close a gap.', () => replica.pulls);
   gauge('fenced', '1 while it serves nothing until it is rebuilt.', () =>

@@ -78,8 +78,8 @@ round(
 round(
   'a live entry',
   [
-    { entry, routes: [route, route] },
-    { entry, routes: [] },
+    { clusterTag: 2 ** 52 - 1, entry, routes: [route, route] },
+    { clusterTag: 0, entry, routes: [] },
   ],
   encodeLive,
   decodeLive,
@@ -89,6 +89,7 @@ round(
   'a pull reply',
   [
     {
+      clusterTag: 2 ** 52 - 1,
       firstIndex: logIndex(3),
       commitIndex: logIndex(8),
       entries: [entry, { ...entry, kind: 0 as const }],

@@ -2,8 +2,8 @@
  * Committed entries on their way to storages.
  *
  *   entry: u64 index · u64 term · u8 kind · u64 chain · u32+body
- *   live:  entry · u16 routes × route            one per batch of the entry, in order
- *   pull:  u64 from · u32 max bytes              reply: u64 first index · archived
+ *   live:  u64 cluster tag · entry · u16 routes × route     one per batch of the entry, in order
+ *   pull:  u64 from · u32 max bytes              reply: u64 cluster tag · u64 first index · archived
  *   archived: u64 commit index · u16 entries × entry       the body of a message of KV_LOG, too
  *
  * A pull is answered with entries at or below the answering replica's own commit index only. Its
@@ -47,14 +47,16 @@ export function decodeEntry(reader: ByteReader): LogEntry {
 }
 
 export interface Live {
+  /** Of the cluster whose log it is: another one may share the bus, the name and the secret. */
+  readonly clusterTag: number;
   readonly entry: LogEntry;
   readonly routes: readonly OutcomeRoute[];
 }
 
 export function encodeLive(live: Live): Uint8Array {
   const writer = new ByteWriter(
-    ENTRY_OVERHEAD_BYTES + live.entry.body.length + 2 + live.routes.length * 98,
-  );
+    8 + ENTRY_OVERHEAD_BYTES + live.entry.body.length + 2 + live.routes.length * 98,
+  ).u64(live.clusterTag);
   encodeEntry(writer, live.entry);
   writer.u16(live.routes.length);
   for (const route of live.routes) encodeRoute(writer, route);
@@ -63,10 +65,11 @@ export function encodeLive(live: Live): Uint8Array {
 
 export function decodeLive(body: Uint8Array): Live {
   const reader = new ByteReader(body);
+  const clusterTag = reader.u64();
   const entry = decodeEntry(reader);
   const routes = reader.list(reader.u16(), decodeRoute);
   reader.end();
-  return { entry, routes };
+  return { clusterTag, entry, routes };
 }
 
 export interface Pull {
@@ -92,22 +95,26 @@ export interface Archived {
 }
 
 export interface PullReply extends Archived {
+  readonly clusterTag: number;
   /** The first entry that the answering replica's log still holds. */
   readonly firstIndex: LogIndex;
 }
 
 export function encodePullReply(reply: PullReply): Uint8Array {
-  const writer = new ByteWriter(8 + archivedBytes(reply)).u64(reply.firstIndex);
+  const writer = new ByteWriter(16 + archivedBytes(reply))
+    .u64(reply.clusterTag)
+    .u64(reply.firstIndex);
   writeArchived(writer, reply);
   return writer.finish();
 }
 
 export function decodePullReply(body: Uint8Array): PullReply {
   const reader = new ByteReader(body);
+  const clusterTag = reader.u64();
   const firstIndex = logIndex(reader.u64());
   const archived = readArchived(reader);
   reader.end();
-  return { firstIndex, ...archived };
+  return { clusterTag, firstIndex, ...archived };
 }
 
 export function encodeArchived(archived: Archived): Uint8Array {

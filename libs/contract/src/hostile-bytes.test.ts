@@ -92,11 +92,11 @@ messages(
   encodeReadIndexReply,
   decodeReadIndexReply,
 );
-messages('live', [{ entry, routes: [route, route] }], encodeLive, decodeLive);
+messages('live', [{ clusterTag: 7, entry, routes: [route, route] }], encodeLive, decodeLive);
 messages('pull', [{ from: logIndex(4), maxBytes: 1000 }], encodePull, decodePull);
 messages(
   'pull reply',
-  [{ firstIndex: logIndex(3), commitIndex: logIndex(8), entries: [entry] }],
+  [{ clusterTag: 7, firstIndex: logIndex(3), commitIndex: logIndex(8), entries: [entry] }],
   encodePullReply,
   decodePullReply,
 );

@@ -7,7 +7,7 @@
  * end so, and consensus says that its log begins above what is needed, a snapshot is asked for.
  */
 import { Limits, type LogEntry } from '@kvstore/contract';
-import { logIndex, type LogIndex, type Timers } from '@kvstore/std';
+import { logIndex, type LogIndex, type NodeId, type Timers } from '@kvstore/std';
 import type { ConsensusPulls } from './consensus-pulls.ts';
 import type { EntryArchive } from './entry-archive.ts';
 
@@ -18,8 +18,8 @@ export interface CatchUpOptions {
   readonly applied: () => LogIndex;
   /** Nothing is pulled while this is true. */
   readonly paused: () => boolean;
-  /** Applies pulled entries in order; resolves when there is room for more. */
-  readonly offer: (entries: readonly LogEntry[]) => Promise<void>;
+  /** Applies entries of `node`, or of the archive, in order; resolves when there is room for more. */
+  readonly offer: (entries: readonly LogEntry[], node: NodeId | undefined) => Promise<void>;
   /**
    * The log was cut: it begins at `firstIndex`, above what is needed. Resolves when a snapshot has been
    * installed, or could not be had for now.
@@ -139,12 +139,12 @@ export class CatchUp {
     const node = pulls.nodes[this.#source];
     if (node !== undefined) {
       const reply = await pulls.pull(node, from, Limits.entryBytesMax);
-      if (reply !== undefined) await offer(reply.entries);
+      if (reply !== undefined) await offer(reply.entries, node);
       return reply?.firstIndex;
     }
     if (archive !== undefined) {
       this.archiveReads += 1;
-      await offer(await archive.read(this.#epoch, from, Limits.entryBytesMax));
+      await offer(await archive.read(this.#epoch, from, Limits.entryBytesMax), undefined);
     }
     return undefined;
   }

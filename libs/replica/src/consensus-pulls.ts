@@ -7,6 +7,7 @@ import {
   encodePull,
   type FrameCodec,
   FrameKind,
+  FrameRefusal,
   type PullReply,
   type Subjects,
 } from '@kvstore/contract';
@@ -18,6 +19,8 @@ export interface ConsensusPullsOptions {
   readonly bus: Bus;
   readonly frames: FrameCodec;
   readonly subjects: Subjects;
+  /** Whose log is wanted; an answer of another cluster is none. */
+  readonly clusterTag: () => number | undefined;
 }
 
 /** A lost pull costs this much; a slow disk answers a repeated one all the same. */
@@ -52,7 +55,11 @@ export class ConsensusPulls {
       const frame = frames.seal(FrameKind.pull, term(0), encodePull({ from, maxBytes }));
       const subject = subjects.consensus(node, ConsensusOperation.pull);
       const answer = await bus.request(subject, frame, PULL_TIMEOUT_MS);
-      return frames.receive(answer, FrameKind.pullReply, decodePullReply)?.body;
+      const received = frames.receive(answer, FrameKind.pullReply, decodePullReply);
+      if (received?.frame.sender.name !== node) return undefined;
+      if (received.body.clusterTag === this.#options.clusterTag()) return received.body;
+      frames.refuse(FrameRefusal.foreign);
+      return undefined;
     } catch (error) {
       if (error instanceof BusError) return undefined;
       throw error;

@@ -32,5 +32,9 @@ describe('entries ahead of a gap', () => {
     for (let index = 2; index < 3000; index++) many.hold(live(index, 1));
     expect(many.takeAfter(logIndex(1024))?.entry.index).toBe(1025);
     expect(many.takeAfter(logIndex(1025))).toBeUndefined();
+    buffer.clear();
+    expect(buffer.takeAfter(logIndex(1))).toBeUndefined();
+    buffer.hold(live(2, 16 * 1024 * 1024));
+    expect(buffer.takeAfter(logIndex(1))?.entry.index).toBe(2);
   });
 });

@@ -26,7 +26,6 @@ import {
   FrameKind,
   FrameRefusal,
   type Lanes,
-  type Live,
   type LogEntry,
   type Mark,
   type OutcomeRoute,
@@ -47,11 +46,12 @@ import {
   type Timers,
 } from '@kvstore/std';
 import { StateMachine } from '@kvstore/state-machine';
+import { Accusers } from './accusers.ts';
 import { type Applied, Applier, DivergedError } from './applier.ts';
 import { CatchUp } from './catch-up.ts';
 import { ConsensusPulls } from './consensus-pulls.ts';
 import type { EntryArchive } from './entry-archive.ts';
-import { EntryBuffer } from './entry-buffer.ts';
+import { type Arrived, EntryBuffer } from './entry-buffer.ts';
 import { ReadServer } from './read-server.ts';
 import { Rebuild } from './rebuild.ts';
 import type { ReplicaStore, ReplicaStoreStatistics } from './replica-store.ts';
@@ -105,12 +105,19 @@ const FENCED_TRIES = 2;
 export interface ReplicaCounters {
   entriesApplied: number;
   batchesApplied: number;
+  /** Entries that did not continue the chain of what is applied, and were not. */
+  entriesRefused: number;
   /** Times that it fenced itself. */
   fences: number;
 }
 
 export class Replica {
-  readonly counters: ReplicaCounters = { entriesApplied: 0, batchesApplied: 0, fences: 0 };
+  readonly counters: ReplicaCounters = {
+    entriesApplied: 0,
+    batchesApplied: 0,
+    entriesRefused: 0,
+    fences: 0,
+  };
   readonly #options: ReplicaOptions;
   readonly #frames: FrameCodec;
   readonly #subjects: Subjects;
@@ -118,6 +125,7 @@ export class Replica {
   #applier: Applier;
   readonly #waiters: Waiters;
   readonly #ahead = new EntryBuffer();
+  readonly #accusers = new Accusers();
   readonly #pulls: ConsensusPulls;
   readonly #catchUp: CatchUp;
   readonly #reads: ReadServer;
@@ -169,7 +177,11 @@ export class Replica {
     this.#applier = new Applier(store, this.#stateMachine);
     this.#waiters = new Waiters(clock, timers);
     const wire = { bus: lanes.data, frames: this.#frames, subjects: this.#subjects };
-    this.#pulls = new ConsensusPulls({ ...wire, nodes: options.consensusNodes });
+    this.#pulls = new ConsensusPulls({
+      ...wire,
+      nodes: options.consensusNodes,
+      clusterTag: () => this.#clusterTag,
+    });
     this.#catchUp = this.#createCatchUp();
     this.#reads = this.#createReadServer();
     this.#peers = new StoragePeers(options.node);
@@ -317,7 +329,7 @@ export class Replica {
       timers: this.#options.timers,
       applied: () => this.#options.store.applied.index,
       paused: () => !this.#takes || this.#fencing,
-      offer: (entries) => this.#offerPulled(entries),
+      offer: (entries, node) => this.#offerPulled(entries, node),
       overtaken: async (firstIndex) => {
         await this.#rebuild.attempt(logIndex(firstIndex - 1));
       },
@@ -329,6 +341,10 @@ export class Replica {
     if (!this.#takes) return;
     const live = this.#frames.receive(message.payload, FrameKind.live, decodeLive)?.body;
     if (live === undefined) return;
+    if (live.clusterTag !== this.#clusterTag) {
+      this.#frames.refuse(FrameRefusal.foreign);
+      return;
+    }
     const { applied } = this.#options.store;
     if (live.entry.index <= applied.index) return;
     if (live.entry.index === applied.index + 1 && !this.#options.store.stalled) {
@@ -411,13 +427,14 @@ export class Replica {
     return false;
   }
 
-  async #offerPulled(entries: readonly LogEntry[]): Promise<void> {
+  /** `node`: from whose consensus; undefined: from the archive. */
+  async #offerPulled(entries: readonly LogEntry[], node: NodeId | undefined): Promise<void> {
     for (const entry of entries) {
       if (this.#options.store.stalled) await this.#options.store.whenWritable();
       // Why after the wait: entries held meanwhile may have been applied when it ended.
       if (!this.#takes) return;
       if (entry.index !== this.#options.store.applied.index + 1) continue;
-      this.#apply({ entry, routes: [] });
+      this.#apply({ entry, routes: [] }, node);
     }
     this.#applyHeld();
   }
@@ -441,19 +458,35 @@ export class Replica {
       .catch((error: unknown) => this.failed(error));
   }
 
-  #apply(live: Live): void {
+  /** `node`: from whose consensus it was pulled. */
+  #apply({ entry, routes }: Arrived, node?: NodeId): void {
     let applied: Applied;
     try {
-      applied = this.#applier.apply(live.entry);
+      applied = this.#applier.apply(entry);
     } catch (error) {
-      this.failed(error);
+      if (error instanceof DivergedError) this.#refuse(entry.index, error, node);
+      else this.failed(error);
       return;
     }
     this.counters.entriesApplied += 1;
     this.counters.batchesApplied += applied.batches.length;
-    if (live.routes.length > 0) this.#sendOutcomes(live.routes, applied);
+    if (routes.length > 0) this.#sendOutcomes(routes, applied);
     this.#waiters.reached(this.#reached());
     this.#whenCaughtUp();
+  }
+
+  /**
+   * Either the entry is wrong or what is applied here. Why the entry is suspected first: a live one goes to
+   * every storage, and all of them would throw away what they hold for it.
+   */
+  #refuse(index: LogIndex, why: DivergedError, node: NodeId | undefined): void {
+    this.counters.entriesRefused += 1;
+    this.#ahead.clear();
+    const { chain } = this.#options.store.applied;
+    const isOurs =
+      node !== undefined && this.#accusers.accuse(node, chain, this.#pulls.nodes.length);
+    if (isOurs) this.failed(why);
+    else this.#catchUp.need(index);
   }
 
   #reached(): Awaited {

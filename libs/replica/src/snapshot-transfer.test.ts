@@ -114,6 +114,7 @@ beforeEach(async () => {
     const from = Number(new DataView(frame!.body.slice().buffer).getBigUint64(0));
     const entries = log.filter(({ index }) => index >= from).slice(0, 1);
     const body = encodePullReply({
+      clusterTag: TAG,
       commitIndex: logIndex(9),
       firstIndex: logIndex(2),
       entries,
@@ -126,7 +127,13 @@ beforeEach(async () => {
     bus,
     frames,
     subjects,
-    pulls: new ConsensusPulls({ nodes: [SENDER], bus, frames, subjects }),
+    pulls: new ConsensusPulls({
+      nodes: [SENDER],
+      bus,
+      frames,
+      subjects,
+      clusterTag: () => TAG,
+    }),
     marked: () => undefined,
     needs: (from) => needs.push(from),
     replace: (step) => step(),

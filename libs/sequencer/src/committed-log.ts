@@ -19,7 +19,7 @@ export class CommittedLog {
   }
 
   /** As many entries from `from` on as fit one frame; at least one when there is one. */
-  async read(from: LogIndex, maxBytes: number): Promise<PullReply> {
+  async read(from: LogIndex, maxBytes: number): Promise<Omit<PullReply, 'clusterTag'>> {
     // Why also durable: while a conflicting suffix waits to be replaced on disk, the log still
     // holds the old one, and the new one may be committed already.
     const status = this.#raft.status();

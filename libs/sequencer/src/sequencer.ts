@@ -453,7 +453,8 @@ export class Sequencer {
       const routes = this.#proposals.committed(entry.index);
       // Why the leader alone: storages would get every entry from every replica otherwise.
       if (!leads) continue;
-      this.#publish('data', this.#subjects.live, FrameKind.live, encodeLive({ entry, routes }));
+      const live = encodeLive({ clusterTag: this.#clusterTag, entry, routes });
+      this.#publish('data', this.#subjects.live, FrameKind.live, live);
     }
     if (first) this.#publishMark();
   }
@@ -656,7 +657,8 @@ export class Sequencer {
     const reply = await this.#committedLog.read(from, maxBytes);
     this.counters.pullsServed += 1;
     if (this.#stopped) return;
-    message.respond(this.#seal(FrameKind.pullReply, encodePullReply(reply)));
+    const body = encodePullReply({ clusterTag: this.#clusterTag, ...reply });
+    message.respond(this.#seal(FrameKind.pullReply, body));
   }
 
   #onBeacon(message: BusMessage): void {

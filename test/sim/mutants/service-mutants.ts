@@ -8,8 +8,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'libs/replica/src/replica.ts',
-        find: 'this.#applier.apply(live.entry)',
-        replace: 'this.#applier.apply(live.entry, this.#options.clock.wallMs())',
+        find: 'this.#applier.apply(entry)',
+        replace: 'this.#applier.apply(entry, this.#options.clock.wallMs())',
       },
       {
         file: 'libs/replica/src/applier.ts',
@@ -122,6 +122,11 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
         file: 'libs/replica/src/replica.ts',
         find: 'if (live.entry.index === applied.index + 1 && !this.#options.store.stalled) {',
         replace: 'if (live.entry.index > applied.index && !this.#options.store.stalled) {',
+      },
+      {
+        file: 'libs/replica/src/applier.ts',
+        find: 'if (entry.index !== before.index + 1 || entry.chain !== expected) {',
+        replace: 'if (entry.index <= before.index) {',
       },
     ],
   },
