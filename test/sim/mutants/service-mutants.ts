@@ -52,8 +52,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'libs/state-machine/src/session-table.ts',
-        find: 'this.#store.put(sessionKey(session.id), writer.finish());',
-        replace: 'writer.finish();',
+        find: 'this.#store.put(sessionKey(session.id), encodeSession(session));',
+        replace: 'encodeSession(session);',
       },
     ],
   },
