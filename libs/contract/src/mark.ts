@@ -28,7 +28,7 @@ export interface Mark {
   readonly cutPoint: LogIndex;
   /**
    * A storage that has applied this much, and holds less of it durably, flushes now: a change of members waits
-   * for it. 0: none does.
+   * for it. It may be above the cut point. 0: none does.
    */
   readonly flushTo: LogIndex;
   /** Of the stream that the committed log is archived to; 0: none yet. */

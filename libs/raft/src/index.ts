@@ -28,7 +28,7 @@
  *    h. connect to whoever is new in `configuration`
  *    Many calls may share one `ready()`: proposals of one turn become one append per follower.
  * 4. Tell `storageDurable` what the storages of members hold, on every replica: whoever leads needs it
- *    for the cut point (`status().cutPoint`), for changes of membership and for promotions.
+ *    for the cut point (`status().cutPoint`), for changes of voters and for promotions (`changePoint`).
  * 5. Cut the log only at or below a cut point that a leader has told, above the base (there is nothing
  *    to do otherwise), and at or below `durableIndex` and a `commitIndex` already handed out: `cutLog`
  *    first, then the result made durable, then the files.

@@ -58,7 +58,7 @@ export class Leader {
     this.#steering = new Steering(state, this.#tracker);
     this.#preference = new Preference(state, this.#tracker);
     this.#tickedAtMs = tickedAtMs;
-    membership.beginLeading();
+    membership.beginLeading(log.last.index);
     this.#tracker.follow(membership.configuration, logIndex(log.last.index + 1), 0);
     log.appendNew(this.#term, EntryKind.opening, config.openingBody(this.#term));
   }

@@ -207,6 +207,7 @@ export class RaftNode {
       uncommittedBytes: log.unsettledBytes,
       configuration: membership.latest,
       cutPoint: membership.cutPoint(log),
+      changePoint: membership.changePoint(log),
       transferringTo: this.#roles.leading?.transferringTo,
       dropped: this.#roles.dropped,
       progress: this.#roles.leading?.status() ?? [],

@@ -88,6 +88,11 @@ export interface RaftStatus {
    * commit index. A leader's is what its marks carry.
    */
   readonly cutPoint: LogIndex;
+  /**
+   * On a leader: what a quorum of storages must hold before voters change, and that of a learner before it
+   * votes. At or above the cut point of every leader so far.
+   */
+  readonly changePoint: LogIndex;
   readonly transferringTo: NodeId | undefined;
   readonly dropped: DroppedMessages;
   /** On a leader: what it knows of every member, itself included. */

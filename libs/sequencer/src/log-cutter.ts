@@ -62,7 +62,8 @@ export class LogCutter {
 
   /** A leader, maybe this one, told this in a mark. */
   told(cutPoint: LogIndex, archiveFrom: LogIndex): void {
-    // Why the highest: what a majority of storages holds they hold for ever.
+    // Why the highest: what a majority of storages holds they hold for ever, and so does whatever majority
+    // takes their place: leaders judge changes by what earlier ones may have told (`changePoint` of the core).
     if (cutPoint > this.#cutPoint) this.#cutPoint = cutPoint;
     this.#archiveFrom = archiveFrom;
   }

@@ -335,10 +335,10 @@ function busy(detail: string): Failure {
   return failure('OVERLOADED', detail, { retryAfterMs: RETRY_AFTER_MS });
 }
 
-function storagesBehind({ cutPoint }: RaftStatus): Failure {
+function storagesBehind({ changePoint }: RaftStatus): Failure {
   return failure(
     'CONDITION_FAILED',
-    `Too few storages of the voters there would be hold everything up to entry ${cutPoint}.`,
+    `Too few storages of the voters there would be hold everything up to entry ${changePoint}.`,
   );
 }
 
@@ -346,7 +346,7 @@ function storagesBehind({ cutPoint }: RaftStatus): Failure {
 function refusalOf(
   reason: ChangeRefusal,
   node: NodeId,
-  { progress, lastIndex, cutPoint }: RaftStatus,
+  { progress, lastIndex, changePoint }: RaftStatus,
 ): Failure | 'later' | 'storages-behind' {
   const match = progress.find((each) => each.node === node)?.matchIndex ?? 0;
   switch (reason) {
@@ -366,7 +366,7 @@ function refusalOf(
     case 'storage-behind':
       return failure(
         'CONDITION_FAILED',
-        `${node} has not caught up: its storage does not hold everything up to entry ${cutPoint} yet.`,
+        `${node} has not caught up: its storage does not hold everything up to entry ${changePoint} yet.`,
       );
     default:
       return assertNever(reason);

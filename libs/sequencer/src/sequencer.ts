@@ -499,7 +499,7 @@ export class Sequencer {
     const chain = this.#raft.chainAt(this.#commitIndex);
     if (chain === undefined) return;
     this.#markPace.published(this.#commitIndex);
-    const { cutPoint } = this.#raft.status();
+    const { cutPoint, changePoint } = this.#raft.status();
     const { archiveFrom } = this.#cutter;
     this.#cutter.told(cutPoint, archiveFrom);
     const body = encodeMark({
@@ -507,7 +507,7 @@ export class Sequencer {
       commitIndex: this.#commitIndex,
       chain,
       cutPoint,
-      flushTo: this.#waitsForStorages(cutPoint) ? cutPoint : logIndex(0),
+      flushTo: this.#waitsForStorages(changePoint) ? changePoint : logIndex(0),
       epoch: this.#headers.epoch,
       archiveFrom,
       members: this.#members.all,
@@ -516,9 +516,9 @@ export class Sequencer {
   }
 
   /** A memtable is sealed every few minutes, and who joins or leaves cannot wait for that. */
-  #waitsForStorages(cutPoint: LogIndex): boolean {
+  #waitsForStorages(changePoint: LogIndex): boolean {
     if (this.#memberRequests.awaitStorages) return true;
-    return this.#storages.isBehind(this.#members.inForce.joining, cutPoint);
+    return this.#storages.isBehind(this.#members.inForce.joining, changePoint);
   }
 
   // --- the archive --------------------------------------------------------------------------------
@@ -671,7 +671,10 @@ export class Sequencer {
     this.#raft.storageDurable(node, healthy ? durable : logIndex(0));
   }
 
-  /** Of a leader, maybe of this one, maybe of one that was deposed: a cut point is true for ever. */
+  /**
+   * Of a leader, maybe of this one, maybe of one that was deposed: a cut point is true for ever, for no
+   * leader changes voters to such whose storages may lack what was told before it led.
+   */
   #onMark(message: BusMessage): void {
     const mark = this.#frames.receive(message.payload, FrameKind.mark, decodeMark)?.body;
     if (mark === undefined || mark.clusterTag !== this.#clusterTag) return;

@@ -50,6 +50,7 @@ export class MembershipInvariants {
     this.#checkStep(node, configuration, next);
     const joins = next.voters.filter((voter) => !votesIn(configuration, voter));
     for (const voter of joins) this.#checkPromoted(node, voter);
+    if (!isSameSet(next.voters, configuration.voters)) this.#checkHolders(node, next);
   }
 
   /** Whoever stands for election votes by its log, as far as that is not known to be committed. */
@@ -104,6 +105,15 @@ export class MembershipInvariants {
     });
     this.#ghost.cutPoint = Math.max(this.#ghost.cutPoint, cutPoint);
     this.#cutPoints.set(node, Math.max(cutPoint, this.#cutPoints.get(node) ?? 0));
+  }
+
+  /** Whatever any leader has let logs be cut at: somebody may have cut there, or will. */
+  #checkHolders(leader: NodeId, next: Configuration): void {
+    const { cutPoint } = this.#ghost;
+    const holds = (voter: NodeId): boolean => this.view.storedBy(voter) >= cutPoint;
+    this.#ledger.expect('S4', isQuorum(next, holds), () => {
+      return `${leader} changes voters to ${show(next)}, of whose storages no majority holds ${cutPoint}`;
+    });
   }
 
   #checkStep(node: NodeId, before: Configuration, after: Configuration): void {

@@ -101,7 +101,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     edits: [
       inRaft(
         'membership/promotion',
-        'return membership.storageOf(node) >= membership.cutPoint(log);',
+        'return membership.storageOf(node) >= membership.changePoint(log);',
         'return membership.storageOf(node) >= 0;',
       ),
     ],

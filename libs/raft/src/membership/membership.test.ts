@@ -16,6 +16,7 @@ test('a new leader’s cut point is none that it computed for members who are go
   const log = { base, commitIndex: logIndex(9) };
   expect(membership.cutPoint(log)).toBe(5);
   configurations.append(logIndex(10), configurationOf(five.slice(1)));
-  membership.beginLeading();
+  membership.beginLeading(logIndex(10));
   expect(membership.cutPoint(log)).toBe(0);
+  expect(membership.changePoint(log)).toBe(10);
 });

@@ -7,6 +7,8 @@
  *   2. nothing that a member sends counts once its removal is committed here
  *   3. the cut point never goes down while this replica leads, is never below the base of the log, and above the base is at or
  *      below what a majority of storages holds durably, of the voters of every configuration in force
+ *   4. voters change only to such whose majority of storages holds every cut point that anybody was told: this
+ *      leader's, and all that was in its log when it came to lead (what was told before was committed)
  */
 import { logIndex, type LogIndex, type NodeId } from '@kvstore/std';
 import { JointQuorum } from '../quorum/joint.ts';
@@ -31,6 +33,8 @@ export class Membership {
   #quorumOf: Configuration;
   #quorum: JointQuorum;
   #cutPoint = logIndex(0);
+  /** Earlier leaders told no cut point above. */
+  #toldBefore = logIndex(0);
 
   constructor(configurations: ConfigurationLog) {
     this.#configurations = configurations;
@@ -100,16 +104,23 @@ export class Membership {
   }
 
   /**
-   * This replica leads from now on. What it has computed before was told to nobody, and leaders have changed
-   * members since without asking whether storages hold that.
+   * This replica leads from now on, with a log that ends at `lastIndex`. What it has computed before was told
+   * to nobody. What earlier leaders told it may not know, nor who has cut or will yet cut at that; but they
+   * told what was committed, and whatever they committed is in this log.
    */
-  beginLeading(): void {
+  beginLeading(lastIndex: LogIndex): void {
     this.#cutPoint = logIndex(0);
+    this.#toldBefore = lastIndex;
   }
 
-  /** Would a quorum of storages hold the cut point if `next` were in force? */
-  holdsCutPoint(next: Configuration, log: Cuttable): boolean {
-    return this.#heldBy(quorumFor(next)) >= this.cutPoint(log);
+  /** What a storage must hold to count for a change of voters; of a replica that leads. */
+  changePoint(log: Cuttable): LogIndex {
+    return logIndex(Math.max(this.cutPoint(log), this.#toldBefore));
+  }
+
+  /** Would a quorum of storages hold all that any log may be cut at if `next` were in force? */
+  holdsChangePoint(next: Configuration, log: Cuttable): boolean {
+    return this.#heldBy(quorumFor(next)) >= this.changePoint(log);
   }
 
   #heldBy(quorum: JointQuorum): number {

@@ -3,8 +3,8 @@
  * others only when they are told to.
  *
  * Its log has caught up when a round was short (thesis 4.2.1): everything the leader had when the
- * round began was acknowledged within one election timeout. Its storage has when it holds the cut
- * point durably, as the driver reports it; else a majority could come to lack what logs no longer hold.
+ * round began was acknowledged within one election timeout. Its storage has when it holds the
+ * change point durably, as the driver reports it; else a majority could come to lack what logs no longer hold.
  */
 import type { LogIndex, NodeId } from '@kvstore/std';
 import type { ReplicaState } from '../replica-state.ts';
@@ -58,6 +58,6 @@ export class Promotion {
 
   #hasStorage(node: NodeId): boolean {
     const { membership, log } = this.#state;
-    return membership.storageOf(node) >= membership.cutPoint(log);
+    return membership.storageOf(node) >= membership.changePoint(log);
   }
 }

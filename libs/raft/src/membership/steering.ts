@@ -5,7 +5,7 @@
  *   1. nothing changes before this leader has committed an entry of its own term
  *   2. one change at a time: the next one waits until the last configuration is committed and simple
  *   3. a joint configuration is left as soon as it is committed, by whoever leads then
- *   4. after a change a quorum of storages holds the cut point, or it is refused
+ *   4. after a change of voters a quorum of storages holds the change point, or it is refused
  */
 import { logIndex, type Term } from '@kvstore/std';
 import { EntryKind } from '../entry.ts';
@@ -71,8 +71,9 @@ export class Steering {
       return { kind: 'refused', reason: 'pending' };
     }
     if (next === undefined) return { kind: 'refused', reason: 'invalid' };
-    const halves = isJoint(next) ? [next, left(next)] : [next];
-    if (!halves.every((half) => membership.holdsCutPoint(half, log))) {
+    // Why else nothing: the same voters' storages hold what they held.
+    const halves = isJoint(next) ? [next, left(next)] : [];
+    if (!halves.every((half) => membership.holdsChangePoint(half, log))) {
       return { kind: 'refused', reason: 'storages-behind' };
     }
     return { kind: 'appended', ...this.#append(next) };
