@@ -5,12 +5,11 @@
  * name has promised.
  */
 import {
-  askControl,
   type Bus,
   clusterIdOf,
   ControlOperation,
   type FrameCodec,
-  type Hello,
+  requestHello,
   type MemberHello,
   type Subjects,
 } from '@kvstore/contract';
@@ -72,8 +71,7 @@ async function askOthers({
   await Promise.all(
     others.map(async (other) => {
       const subject = subjects.control('consensus', other, ControlOperation.hello);
-      const request = { process: self.process };
-      const hello = await askControl<Hello>(bus, frames, subject, request, ANSWER_MS);
+      const hello = await requestHello(bus, frames, subject, self.process, ANSWER_MS);
       if (hello?.member !== undefined) answers.set(other, hello.member);
     }),
   );

@@ -49,7 +49,8 @@ function member(name: string, removed: readonly string[]): () => number {
   let asked = 0;
   bus.subscribe(subjects.control('consensus', name, 'hello'), (message) => {
     asked += 1;
-    const hello = { member: { disk: 'd', clusterId: 'c', founders: {}, removed } };
+    const known = { disk: 'd', clusterId: 'c', founders: {}, removed };
+    const hello = { role: 'consensus', name, process: 'p', running: true, member: known };
     message.respond(framesOf(name).seal(FrameKind.controlReply, term(0), encodeControl(hello)));
   });
   return () => asked;

@@ -3,11 +3,10 @@
  * only when it asks: while it knows no leader it asks the members that it knows, as a new node does.
  */
 import {
-  askControl,
   type Bus,
   ControlOperation,
   type FrameCodec,
-  type Hello,
+  requestHello,
   type Subjects,
 } from '@kvstore/contract';
 import type { EventLog, Self, Shutdown } from '@kvstore/nest-kit';
@@ -54,8 +53,7 @@ async function whoRemoved(options: RemovalWatchOptions): Promise<NodeId | undefi
   const told = await Promise.all(
     others.map(async (other) => {
       const subject = subjects.control('consensus', other, ControlOperation.hello);
-      const request = { process: self.process };
-      const hello = await askControl<Hello>(bus, frames, subject, request, ANSWER_MS);
+      const hello = await requestHello(bus, frames, subject, self.process, ANSWER_MS);
       return hello?.member?.removed?.includes(node) === true ? other : undefined;
     }),
   );

@@ -1,42 +1,11 @@
 /**
  * The control plane: rare questions between processes, asked and answered in JSON inside frames, so
  * that people can read them. Served through Nest's message patterns; asked by `askControl`.
- *
- * `hello` is what every process answers: who it is, and for a consensus what its disk holds. Names
- * are claimed with it and clusters are founded with it.
  */
 import { createHash } from 'node:crypto';
 import { type NodeId, decodeUtf8, DecodeError, encodeUtf8, term } from '@kvstore/std';
 import { type Bus, BusError } from './bus.ts';
-import { type FrameCodec, FrameKind, type SenderRole } from './frame.ts';
-
-/** A request names the asking process, so that it does not answer itself. */
-export interface HelloRequest {
-  readonly process: string;
-}
-
-export interface Hello {
-  readonly role: SenderRole;
-  readonly name: string;
-  /** Random, of one start of one process. */
-  readonly process: string;
-  /** False while it is still claiming its name. */
-  readonly running: boolean;
-  /** Of a consensus only. */
-  readonly member?: MemberHello;
-}
-
-export interface MemberHello {
-  /** Random, made with the data directory and kept in it. */
-  readonly disk: string;
-  /** Undefined: this disk has never taken part in a cluster. */
-  readonly clusterId: string | undefined;
-  /** The disks that founded the cluster, once it is founded. */
-  readonly founders: Readonly<Record<NodeId, string>> | undefined;
-  /** The disks of members that were admitted later, and ids that never return, by what is committed here. */
-  readonly admitted?: Readonly<Record<NodeId, string>>;
-  readonly removed?: readonly NodeId[];
-}
+import { type FrameCodec, FrameKind } from './frame.ts';
 
 /**
  * The id of a cluster, in the form of a UUID: a hash of its founders' disks, equal for all who found
@@ -91,19 +60,23 @@ export async function askControl<Answer>(
   return typeof answer === 'string' ? undefined : answer;
 }
 
-/** 'not-sent': certainly nobody saw the question. 'no-answer': somebody may have acted on it. */
+/**
+ * 'not-sent': certainly nobody saw the question. 'no-answer': somebody may have acted on it. An answer that
+ * `decode` refuses is none; without it, its shape is that of the build that sent it.
+ */
 export async function requestControl<Answer>(
   bus: Bus,
   frames: FrameCodec,
   subject: string,
   request: unknown,
   timeoutMs: number,
+  decode: (body: Uint8Array) => Answer = (body) => decodeControl(body) as Answer,
 ): Promise<Answer | 'not-sent' | 'no-answer'> {
   const frame = frames.seal(FrameKind.controlRequest, term(0), encodeControl(request));
   try {
     const answer = await bus.request(subject, frame, timeoutMs);
-    const received = frames.receive(answer, FrameKind.controlReply, decodeControl);
-    return received === undefined ? 'no-answer' : (received.body as Answer);
+    const received = frames.receive(answer, FrameKind.controlReply, decode);
+    return received === undefined ? 'no-answer' : received.body;
   } catch (error) {
     if (error instanceof BusError) return error.code === 'TIMEOUT' ? 'no-answer' : 'not-sent';
     throw error;

@@ -36,6 +36,7 @@ import {
   encodePullReply,
 } from './entries.ts';
 import { FrameCodec, FrameKind } from './frame.ts';
+import { decodeHello, type Hello } from './hello.ts';
 import { decodeMark, encodeMark } from './mark.ts';
 import {
   decodeOutcomesFrame,
@@ -202,6 +203,29 @@ messages<object>(
     isOpenEnded: true,
     isLenient: true,
   },
+);
+
+messages<Hello>(
+  'hello',
+  [
+    { role: 'gateway', name: 'gateway-1', process: '0f', running: true },
+    {
+      role: 'consensus',
+      name: 'node-1',
+      process: '0f',
+      running: false,
+      member: {
+        disk: 'a',
+        clusterId: 'c',
+        founders: { [nodeId('node-1')]: 'a' },
+        admitted: { [nodeId('node-2')]: 'b' },
+        removed: [nodeId('node-3')],
+      },
+    },
+  ],
+  encodeControl,
+  decodeHello,
+  { isLenient: true },
 );
 
 const header = { stamp: logTimeMs(1_234), epoch: 7 };

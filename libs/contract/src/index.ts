@@ -35,7 +35,8 @@ export {
   encodeControl,
   requestControl,
 } from './control.ts';
-export type { Hello, HelloRequest, MemberHello } from './control.ts';
+export { requestHello } from './hello.ts';
+export type { Hello, HelloRequest, MemberHello } from './hello.ts';
 export {
   decodeArchived,
   decodeEntry,

@@ -1,11 +1,10 @@
 /** Who answers as the consensus of a node that is to be added. */
 import {
-  askControl,
   type Bus,
   ControlOperation,
   type FrameCodec,
-  type Hello,
   type MemberHello,
+  requestHello,
   SenderRole,
   type Subjects,
 } from '@kvstore/contract';
@@ -26,7 +25,6 @@ export async function askHello(
 ): Promise<MemberHello | undefined> {
   const subject = subjects.control(SenderRole.consensus, node, ControlOperation.hello);
   // A process answers everybody but itself, and no process calls itself this.
-  const request = { process: 'sequencer' };
-  const hello = await askControl<Hello>(bus, frames, subject, request, ANSWER_MS);
+  const hello = await requestHello(bus, frames, subject, 'sequencer', ANSWER_MS);
   return hello?.member;
 }

@@ -6,11 +6,10 @@
  * rests on an answer in time and is no part of safety: votes are kept apart by the founders' disks.
  */
 import {
-  askControl,
   type Bus,
   ControlOperation,
   type FrameCodec,
-  type Hello,
+  requestHello,
   type Subjects,
 } from '@kvstore/contract';
 import { StartError } from '../start-error.ts';
@@ -26,8 +25,7 @@ export async function claimName(
   self: Self,
 ): Promise<void> {
   const subject = subjects.control(self.role, self.name, ControlOperation.hello);
-  const request = { process: self.process };
-  const other = await askControl<Hello>(bus, frames, subject, request, ANSWER_MS);
+  const other = await requestHello(bus, frames, subject, self.process, ANSWER_MS);
   if (other !== undefined && (other.running || other.process < self.process)) {
     throw new StartError(
       'NAME_IN_USE',
