@@ -17,13 +17,22 @@ export interface Members {
   readonly members: readonly Member[];
 }
 
+interface Problem {
+  readonly code: string;
+  readonly detail: string;
+  readonly reason?: string;
+}
+
 /** What the cluster refused. */
 export class Refused extends CommandError {
   readonly code: string;
+  /** Of a refusal for which the code does not say what a program needs to know. */
+  readonly reason: string | undefined;
 
-  constructor(code: string, detail: string) {
+  constructor(code: string, detail: string, reason?: string) {
     super(detail);
     this.code = code;
+    this.reason = reason;
   }
 }
 
@@ -76,7 +85,7 @@ export class AdminClient {
     }
     const answer: unknown = await response.json();
     if (response.ok) return answer as Members;
-    const { code, detail } = answer as { readonly code: string; readonly detail: string };
-    throw new Refused(code, `the cluster refuses (${code}): ${detail}`);
+    const { code, detail, reason } = answer as Problem;
+    throw new Refused(code, `the cluster refuses (${code}): ${detail}`, reason);
   }
 }

@@ -55,6 +55,8 @@ class Cluster {
   }
 
   async #remove(node: string): Promise<Members> {
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) throw refusal;
     this.done.push(`remove ${node}`);
     this.members = this.members.filter((each) => each.node !== node);
     return this.#list();
@@ -82,6 +84,14 @@ test('a member leaves before its processes end; what is no member only ends', as
   await removeMember(cluster.commands, 'node-2');
   await removeMember(cluster.commands, 'node-7');
   expect(cluster.done).toEqual(['remove node-2', 'end node-2', 'end node-7']);
+});
+
+test('a member leaves when the storages of the others have flushed; what does not pass ends the command', async () => {
+  cluster.refusals = [1, 2].map(() => new Refused('CONDITION_FAILED', '', 'storages-behind'));
+  await removeMember(cluster.commands, 'node-2');
+  expect(cluster.done).toEqual(['remove node-2', 'end node-2']);
+  cluster.refusals = [new Refused('CONDITION_FAILED', 'no majority')];
+  await expect(removeMember(cluster.commands, 'node-3')).rejects.toThrow('no majority');
 });
 
 test('a lost node is replaced by one that votes before it goes', async () => {

@@ -7,6 +7,7 @@
  *   replace   add, then remove: a node that lost its disk comes back under another name
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { STORAGES_BEHIND } from '@kvstore/contract';
 import { type AdminClient, type Member, type Members, Refused } from './admin-client.ts';
 import { CommandError } from './command-error.ts';
 
@@ -23,7 +24,7 @@ export interface MemberCommands {
 const POLL_MS = 100;
 /** A process that was spawned answers after a second or so, a leader is elected sooner. */
 const ANSWER_WAIT_MS = 30_000;
-/** Without any progress of its log. */
+/** Without any progress of a log; and for storages to flush what they hold in memory. */
 const STILL_MS_MAX = 120_000;
 
 export async function addMember(
@@ -90,16 +91,22 @@ export function membersTable({ leader, members }: Members): string {
 
 /** Again, while what is in the way passes by itself: every request says what shall be so. */
 async function insist<T>(request: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + ANSWER_WAIT_MS;
+  const beganAt = performance.now();
   for (;;) {
     try {
       return await request();
     } catch (error) {
-      if (!(error instanceof Refused) || !PASSES.has(error.code)) throw error;
-      if (performance.now() > deadline) throw error;
+      if (!(error instanceof Refused)) throw error;
+      if (performance.now() - beganAt >= waitMsFor(error)) throw error;
       await pause(POLL_MS);
     }
   }
+}
+
+/** How long what is in the way may take to pass. */
+function waitMsFor({ code, reason }: Refused): number {
+  if (reason === STORAGES_BEHIND) return STILL_MS_MAX;
+  return PASSES.has(code) ? ANSWER_WAIT_MS : 0;
 }
 
 const PASSES: ReadonlySet<string> = new Set([

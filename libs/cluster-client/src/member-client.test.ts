@@ -4,12 +4,14 @@ import {
   decodeControl,
   encodeControl,
   failure,
+  type Failure,
   FrameCodec,
   FrameKind,
   type MemberList,
   type MemberQuestion,
   type MemberReply,
   SenderRole,
+  STORAGES_BEHIND,
   Subjects,
 } from '@kvstore/contract';
 import { type NodeId, nodeId, term } from '@kvstore/std';
@@ -105,6 +107,17 @@ test('what cannot be is told at once, what is busy is asked again', async () => 
   const asked = consensus(n1, failure('OVERLOADED', 'busy'), refusal);
   expect(await client.request(remove, 1_000)).toEqual(refusal);
   expect(asked).toHaveLength(2);
+});
+
+test('what waits for storages to flush is asked again, and told when the time is over', async () => {
+  const extra = { reason: STORAGES_BEHIND };
+  const behind: Failure = failure('CONDITION_FAILED', 'too few storages', { extra });
+  const asked = consensus(n1, behind, behind, list(n1));
+  expect(await client.request(remove, 1_000)).toEqual(list(n1));
+  expect(asked).toHaveLength(3);
+  consensus(n2, behind);
+  leader = n2;
+  expect(await client.request(remove, 60)).toEqual(behind);
 });
 
 test('nobody leads, nobody listens: certainly nothing was changed', async () => {

@@ -10,6 +10,7 @@ import {
   failure,
   type Failure,
   type FrameCodec,
+  isStoragesBehind,
   type MemberList,
   type MemberQuestion,
   type MemberReply,
@@ -72,7 +73,8 @@ export class MemberClient {
         }
         if (answer.kind === 'failure') {
           // Why not these: another attempt may find what was in the way gone.
-          if (answer.code !== 'OVERLOADED') return isUnanswered ? unknown() : answer;
+          const passes = answer.code === 'OVERLOADED' || isStoragesBehind(answer);
+          if (!passes) return isUnanswered ? unknown() : answer;
           last = answer;
         }
       }

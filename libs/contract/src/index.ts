@@ -55,7 +55,7 @@ export type { ErrorCode, Failure } from './errors.ts';
 export { FrameCodec, FrameKind, FrameRefusal, SenderRole } from './frame.ts';
 export type { Frame, FrameIdentity, Sender } from './frame.ts';
 export { Limits } from './limits.ts';
-export { checkMemberRequest } from './members.ts';
+export { checkMemberRequest, isStoragesBehind, STORAGES_BEHIND } from './members.ts';
 export type {
   MemberEntry,
   MemberList,

@@ -54,6 +54,16 @@ export type MemberReply =
   /** Nothing was begun by this request. */
   | Failure;
 
+/**
+ * `extra.reason` of a refusal that passes by itself: storages have been asked to flush, and the change can be
+ * made when enough of them have.
+ */
+export const STORAGES_BEHIND = 'storages-behind';
+
+export function isStoragesBehind({ code, extra }: Failure): boolean {
+  return code === 'CONDITION_FAILED' && extra?.['reason'] === STORAGES_BEHIND;
+}
+
 /** Four bytes in a configuration. */
 const PRIORITY_MAX = 0xffff_ffff;
 

@@ -21,6 +21,7 @@ import {
   type MemberQuestion,
   type MemberReply,
   type MemberRequest,
+  STORAGES_BEHIND,
 } from '@kvstore/contract';
 import {
   type Change,
@@ -339,6 +340,7 @@ function storagesBehind({ changePoint }: RaftStatus): Failure {
   return failure(
     'CONDITION_FAILED',
     `Too few storages of the voters there would be hold everything up to entry ${changePoint}.`,
+    { retryAfterMs: RETRY_AFTER_MS, extra: { reason: STORAGES_BEHIND } },
   );
 }
 
