@@ -107,6 +107,17 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'B48',
+    title: 'changes of voters do not ask storages for what earlier leaders may have told',
+    edits: [
+      inRaft(
+        'membership/membership',
+        'return logIndex(Math.max(this.cutPoint(log), this.#toldBefore));',
+        'return this.cutPoint(log);',
+      ),
+    ],
+  },
+  {
     id: 'B12',
     title: 'logs may be cut at what some live storage holds, not at what a majority does',
     edits: [
