@@ -91,6 +91,7 @@ class ScriptedCluster {
     this.bus.publish(this.#subjects.mark, sealed);
     for (const node of nodes) {
       const beacon = encodeBeacon({
+        clusterTag: 1,
         applied: logIndex(1),
         durable: logIndex(0),
         chain: chain(0),

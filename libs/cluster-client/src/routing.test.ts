@@ -49,9 +49,14 @@ class Scene {
     await delivered();
   }
 
-  async beacons(applied: Readonly<Record<string, number>>, healthy = true): Promise<void> {
+  async beacons(
+    applied: Readonly<Record<string, number>>,
+    healthy = true,
+    clusterTag = 1,
+  ): Promise<void> {
     for (const [node, index] of Object.entries(applied)) {
       const body = encodeBeacon({
+        clusterTag,
         applied: logIndex(index),
         durable: logIndex(0),
         chain: chain(0),
@@ -125,6 +130,15 @@ describe('routing', () => {
     await scene.beacons({ 'node-1': 5_000, 'node-3': 7_001 });
     expect(scene.routing.home).toBe(n3);
     expect(scene.routing.storages()).toEqual([n3, n1]);
+  });
+
+  test('a storage with the data of another cluster is never asked, whenever it is heard', async () => {
+    await scene.beacons({ 'node-1': 5 });
+    await scene.beacons({ 'node-2': 5 }, true, 2);
+    await scene.mark(n1, 1);
+    expect(scene.routing.storages()).toEqual([n1]);
+    await scene.beacons({ 'node-3': 5 }, true, 2);
+    expect(scene.routing.storages()).toEqual([n1]);
   });
 
   test('a storage that does not answer goes to the end of the line until its breaker closes', async () => {

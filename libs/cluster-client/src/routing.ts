@@ -8,7 +8,8 @@
  * Invariants
  *   1. a term never goes back: what an older leader still says is ignored
  *   2. a storage whose breaker is open is asked only when there is no other
- *   3. a storage of a node that is no member is never asked
+ *   3. a storage of a node that is no member, or with the data of another cluster than the newest mark's, is
+ *      never asked
  */
 import {
   type Beacon,
@@ -17,6 +18,7 @@ import {
   decodeMark,
   type FrameCodec,
   FrameKind,
+  FrameRefusal,
   type Lanes,
   type Subjects,
 } from '@kvstore/contract';
@@ -55,6 +57,8 @@ export class Routing {
   readonly #storages = new Map<NodeId, KnownStorage>();
   #home: NodeId;
   #members: readonly NodeId[];
+  /** By the newest mark. */
+  #clusterTag: number | undefined;
   #leader: NodeId | undefined;
   #term: Term = term(0);
   #markedAtMs = Number.NEGATIVE_INFINITY;
@@ -145,7 +149,7 @@ export class Routing {
     const healthy: (KnownStorage & { readonly node: NodeId })[] = [];
     for (const [node, storage] of this.#storages) {
       if (!storage.beacon.healthy || storage.heardAtMs < oldest) continue;
-      if (!this.#members.includes(node)) continue;
+      if (!this.#members.includes(node) || !this.#isOurs(storage.beacon)) continue;
       healthy.push({ ...storage, node });
     }
     return healthy;
@@ -158,6 +162,7 @@ export class Routing {
     const { name } = frame.sender;
     if (!isNodeId(name)) return;
     this.#members = received.body.members;
+    this.#clusterTag = received.body.clusterTag;
     const newer = frame.term > this.#term;
     this.#term = frame.term;
     this.#leader = name;
@@ -170,6 +175,10 @@ export class Routing {
     const received = frames.receive(payload, FrameKind.beacon, decodeBeacon);
     const name = received?.frame.sender.name;
     if (received === undefined || name === undefined || !isNodeId(name)) return;
+    if (!this.#isOurs(received.body)) {
+      frames.refuse(FrameRefusal.foreign);
+      return;
+    }
     const heardAtMs = clock.monotonicMs();
     const known = this.#storages.get(name);
     if (known === undefined) {
@@ -180,6 +189,11 @@ export class Routing {
       known.beacon = received.body;
       known.heardAtMs = heardAtMs;
     }
+  }
+
+  /** Before the first mark anybody may be. */
+  #isOurs({ clusterTag }: Beacon): boolean {
+    return this.#clusterTag === undefined || clusterTag === this.#clusterTag;
   }
 
   /** So that who came and went does not add up. */

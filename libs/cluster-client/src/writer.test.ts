@@ -121,6 +121,7 @@ class ScriptedNode {
     });
     this.bus.publish(this.#subjects.mark, this.#consensus.seal(FrameKind.mark, term(1), mark));
     const beacon = encodeBeacon({
+      clusterTag: 1,
       applied: logIndex(1),
       durable: logIndex(0),
       chain: chain(0),

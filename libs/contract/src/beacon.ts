@@ -2,7 +2,7 @@
  * The beacon, published by every storage: how far it is. Gateways choose their home by it, the
  * leader its back-pressure and its clock entries.
  *
- *   u64 applied · u64 durable · u64 chain at applied · u64 next due ms (0: nothing expires) · u8 healthy
+ *   u64 cluster tag · u64 applied · u64 durable · u64 chain at applied · u64 next due ms (0: nothing expires) · u8 healthy
  *   · u64 wall clock ms · u64 needs (0: nothing)
  */
 import {
@@ -17,6 +17,8 @@ import {
 } from '@kvstore/std';
 
 export interface Beacon {
+  /** Of the cluster whose data it holds: a storage that does not know yet sends no beacon. */
+  readonly clusterTag: number;
   readonly applied: LogIndex;
   readonly durable: LogIndex;
   readonly chain: Chain;
@@ -33,7 +35,8 @@ export interface Beacon {
 }
 
 export function encodeBeacon(beacon: Beacon): Uint8Array {
-  return new ByteWriter(49)
+  return new ByteWriter(57)
+    .u64(beacon.clusterTag)
     .u64(beacon.applied)
     .u64(beacon.durable)
     .u64(beacon.chain)
@@ -46,6 +49,7 @@ export function encodeBeacon(beacon: Beacon): Uint8Array {
 
 export function decodeBeacon(body: Uint8Array): Beacon {
   const reader = new ByteReader(body);
+  const clusterTag = reader.u64();
   const applied = logIndex(reader.u64());
   const durable = logIndex(reader.u64());
   const at = chain(reader.u64());
@@ -56,5 +60,5 @@ export function decodeBeacon(body: Uint8Array): Beacon {
   reader.end();
   const nextDue = due === 0 ? undefined : logTimeMs(due);
   const needs = needed === 0 ? undefined : logIndex(needed);
-  return { applied, durable, chain: at, nextDue, healthy, wallMs, needs };
+  return { clusterTag, applied, durable, chain: at, nextDue, healthy, wallMs, needs };
 }

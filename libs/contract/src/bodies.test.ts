@@ -135,6 +135,7 @@ round(
   'a beacon',
   [
     {
+      clusterTag: 7,
       applied: logIndex(4),
       durable: logIndex(2),
       chain: chain(5),
@@ -144,6 +145,7 @@ round(
       needs: logIndex(3),
     },
     {
+      clusterTag: 0,
       applied: logIndex(0),
       durable: logIndex(0),
       chain: chain(0),

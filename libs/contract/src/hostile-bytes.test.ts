@@ -128,6 +128,7 @@ messages(
   'beacon',
   [
     {
+      clusterTag: 7,
       applied: logIndex(4),
       durable: logIndex(2),
       chain: chain(5),

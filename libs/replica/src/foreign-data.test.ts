@@ -32,13 +32,17 @@ describe('a storage', () => {
   let replica: Replica;
   let notices: ReplicaNotice[];
   let healthy: boolean | undefined;
+  let tags: Set<number | undefined>;
 
   function start(clusterTag: number | undefined): void {
     bus = new MemoryBus();
     notices = [];
     healthy = undefined;
+    tags = new Set();
     bus.subscribe(subjects.beacon, ({ payload }) => {
-      healthy = gateway.receive(payload, FrameKind.beacon, decodeBeacon)?.body.healthy;
+      const beacon = gateway.receive(payload, FrameKind.beacon, decodeBeacon)?.body;
+      healthy = beacon?.healthy;
+      tags.add(beacon?.clusterTag);
     });
     replica = new Replica({
       ...identity,
@@ -99,6 +103,7 @@ describe('a storage', () => {
     mark(OURS);
     await eventually('it serves', () => healthy === true);
     expect(notices).toEqual([{ kind: 'cluster-learned', clusterTag: OURS }]);
+    expect(tags).toEqual(new Set([OURS]));
     expect(await read()).toBe(ReadStatus.served);
   });
 

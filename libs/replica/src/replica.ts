@@ -380,6 +380,10 @@ export class Replica {
     const received = this.#frames.receive(message.payload, FrameKind.beacon, decodeBeacon);
     const node = received?.frame.sender.name;
     if (received === undefined || node === undefined || !isNodeId(node)) return;
+    if (received.body.clusterTag !== this.#clusterTag) {
+      this.#frames.refuse(FrameRefusal.foreign);
+      return;
+    }
     this.#peers.hear(node, received.body, this.#options.clock.monotonicMs());
   }
 
@@ -656,10 +660,13 @@ export class Replica {
     this.#publishBeacon();
   }
 
+  /** Of what it holds in its own cluster; before it knows that it has nothing to tell. */
   #publishBeacon(): void {
     const { store, lanes, clock } = this.#options;
+    if (this.#clusterTag === undefined) return;
     this.#sameBeaconsSkipped = 0;
     const beacon = {
+      clusterTag: this.#clusterTag,
       applied: store.applied.index,
       durable: store.durable.index,
       chain: store.applied.chain,

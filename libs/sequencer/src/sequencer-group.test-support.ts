@@ -5,6 +5,7 @@
 import { MemoryBus } from '@kvstore/bus';
 import {
   type Beacon,
+  clusterTagOf,
   ConsensusOperation,
   decodePullReply,
   encodeBeacon,
@@ -119,6 +120,7 @@ export class Group {
   tell(node: NodeId, durable: number, more: Partial<Beacon> = {}): void {
     const sender = { role: SenderRole.storage, name: node, incarnation: 1 };
     const beacon = {
+      clusterTag: clusterTagOf(CLUSTER),
       applied: logIndex(durable),
       durable: logIndex(durable),
       chain: chain(0),

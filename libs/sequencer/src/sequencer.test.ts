@@ -2,10 +2,12 @@
 import { MemoryBus } from '@kvstore/bus';
 import {
   type Beacon,
+  clusterTagOf,
   decodeMark,
   encodeBeacon,
   FrameCodec,
   FrameKind,
+  FrameRefusal,
   type Mark,
   SenderRole,
   Subjects,
@@ -23,6 +25,8 @@ import { Sequencer } from './sequencer.ts';
 const node = nodeId('node-1');
 const identity = { cluster: 'test', group: 'g0', secret: new Uint8Array(32).fill(7) };
 const subjects = new Subjects(identity.cluster, identity.group);
+
+const CLUSTER = '7e57c1a5-0000-4000-8000-000000000000';
 
 describe('the cut point of marks', () => {
   const bus = new MemoryBus();
@@ -52,7 +56,7 @@ describe('the cut point of marks', () => {
       const mark = storage.receive(payload, FrameKind.mark, decodeMark)?.body;
       if (mark !== undefined) marks.push(mark);
     });
-    await sequencer.start('7e57c1a5-0000-4000-8000-000000000000');
+    await sequencer.start(CLUSTER);
     await eventually('the first mark', () => marks.length > 0);
   });
 
@@ -62,9 +66,10 @@ describe('the cut point of marks', () => {
     expect(failures).toEqual([]);
   });
 
-  function tell(beacon: Pick<Beacon, 'durable' | 'healthy'>): void {
+  function tell(beacon: Pick<Beacon, 'durable' | 'healthy'>, cluster = CLUSTER): void {
     const body = encodeBeacon({
       ...beacon,
+      clusterTag: clusterTagOf(cluster),
       applied: beacon.durable,
       chain: chain(0),
       nextDue: undefined,
@@ -82,7 +87,7 @@ describe('the cut point of marks', () => {
     return marks.find(isLater)?.cutPoint ?? Number.NaN;
   }
 
-  test('is not moved by a storage that does not serve: it may be of another cluster', async () => {
+  test('is not moved by a storage that does not serve', async () => {
     tell({ durable: logIndex(1), healthy: false });
     expect(await nextCutPoint()).toBe(0);
     tell({ durable: logIndex(0), healthy: true });
@@ -92,6 +97,12 @@ describe('the cut point of marks', () => {
       kind: 'members',
       members: [{ node, role: 'voter', priority: 1, healthy: true }],
     });
+  });
+
+  test('is not moved by a storage with the data of another cluster, which is counted', async () => {
+    tell({ durable: logIndex(1), healthy: true }, '7e57c1a6-0000-4000-8000-000000000000');
+    expect(await nextCutPoint()).toBe(0);
+    expect(sequencer.frames.refused.get(FrameRefusal.foreign)).toBe(1);
   });
 
   test('is what the storages of a majority hold, and never above what is committed', async () => {

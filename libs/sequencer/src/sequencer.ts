@@ -665,9 +665,13 @@ export class Sequencer {
     const received = this.#frames.receive(message.payload, FrameKind.beacon, decodeBeacon);
     const node = received?.frame.sender.name;
     if (received === undefined || node === undefined || !isNodeId(node)) return;
-    const { healthy, durable } = received.body;
+    const { clusterTag, healthy, durable } = received.body;
+    if (clusterTag !== this.#clusterTag) {
+      this.#frames.refuse(FrameRefusal.foreign);
+      return;
+    }
     this.#storages.hear(node, received.body, this.#options.clock.monotonicMs());
-    // What a storage holds that does not serve may be of another cluster, and counts for nothing.
+    // What a storage holds that does not serve is damaged, or being replaced, and counts for nothing.
     this.#raft.storageDurable(node, healthy ? durable : logIndex(0));
   }
 

@@ -7,6 +7,7 @@ import { Storages } from './storages.ts';
 const nodes = ['node-1', 'node-2', 'node-3'].map(nodeId);
 const members = new Members({ index: logIndex(0), configuration: configurationOf(nodes) });
 const beacon = (applied: number, nextDue?: number, over: Partial<Beacon> = {}): Beacon => ({
+  clusterTag: 1,
   applied: logIndex(applied),
   durable: logIndex(0),
   chain: chain(0),
