@@ -75,10 +75,13 @@ async function changeMembers(command: MemberCommand): Promise<void> {
   const { dataDir } = command;
   const commands: MemberCommands = {
     admin: await admin(dataDir),
-    addNode: async (name) => {
-      const { node } = await control(dataDir, { kind: 'add-node', name });
+    addNode: async (name, replaces) => {
+      const { node } = await control(dataDir, { kind: 'add-node', name, replaces });
       assert(node !== undefined, 'a node was added, and has no name');
       return node;
+    },
+    nodeAdded: async (name) => {
+      await control(dataDir, { kind: 'node-added', name });
     },
     removeNode: async (name) => {
       await control(dataDir, { kind: 'remove-node', name });

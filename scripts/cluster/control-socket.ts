@@ -13,9 +13,13 @@ import type { ClusterState } from './cluster-file.ts';
 import { CommandError } from './command-error.ts';
 
 export type ControlRequest =
-  | { readonly kind: 'start' | 'stop' | 'remove-node'; readonly name: string }
-  /** Without a name the next one is taken. */
-  | { readonly kind: 'add-node'; readonly name: string | undefined }
+  | { readonly kind: 'start' | 'stop' | 'remove-node' | 'node-added'; readonly name: string }
+  /** Without a name: the one that was begun for the same, else the next one. */
+  | {
+      readonly kind: 'add-node';
+      readonly name: string | undefined;
+      readonly replaces: string | undefined;
+    }
   | { readonly kind: 'status' };
 
 export type ControlReply =
@@ -90,16 +94,24 @@ const NOT_UNDERSTOOD: ControlReply = { kind: 'refused', reason: 'the request is 
 
 function parseRequest(line: string): ControlRequest | undefined {
   try {
-    const { kind, name } = JSON.parse(line) as { readonly kind?: unknown; readonly name?: unknown };
+    const { kind, name, replaces } = JSON.parse(line) as Readonly<Record<string, unknown>>;
     if (kind === 'status') return { kind };
-    if (kind === 'add-node' && (name === undefined || typeof name === 'string')) {
-      return { kind, name };
+    if (kind === 'add-node') {
+      return isTextOrNone(name) && isTextOrNone(replaces) ? { kind, name, replaces } : undefined;
     }
-    if (kind !== 'start' && kind !== 'stop' && kind !== 'remove-node') return undefined;
+    if (!isNamed(kind)) return undefined;
     return typeof name === 'string' ? { kind, name } : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isTextOrNone(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string';
+}
+
+function isNamed(kind: unknown): kind is 'start' | 'stop' | 'remove-node' | 'node-added' {
+  return kind === 'start' || kind === 'stop' || kind === 'remove-node' || kind === 'node-added';
 }
 
 /** Undefined when the other end closes before it has sent a line. */

@@ -17,6 +17,7 @@ class Cluster {
   readonly done: string[] = [];
   members: readonly Member[] = ['node-1', 'node-2', 'node-3'].map(voter);
   refusals: Refused[] = [];
+  failRemoval: Refused | undefined;
   #looks = 0;
 
   readonly admin = {
@@ -27,8 +28,12 @@ class Cluster {
 
   readonly commands = {
     admin: this.admin,
-    addNode: (name: string | undefined) =>
-      this.#note(`spawn ${name ?? 'node-4'}`, name ?? 'node-4'),
+    addNode: (name: string | undefined, replaces: string | undefined) =>
+      this.#note(
+        `spawn ${name ?? 'node-4'}${replaces === undefined ? '' : ` for ${replaces}`}`,
+        name ?? 'node-4',
+      ),
+    nodeAdded: (name: string) => this.#note(`${name} votes`, undefined),
     removeNode: (name: string) => this.#note(`end ${name}`, undefined),
     progress: () => undefined,
   };
@@ -49,13 +54,15 @@ class Cluster {
     const refusal = this.refusals.shift();
     if (refusal !== undefined) throw refusal;
     this.done.push(`add ${node}`);
+    if (this.members.some((each) => each.node === node)) return this.#list();
     this.members = [...this.members, { ...voter(node), role: 'learner', change: 'joining' }];
     this.#looks = 2;
     return this.#list();
   }
 
   async #remove(node: string): Promise<Members> {
-    const refusal = this.refusals.shift();
+    const refusal = this.failRemoval ?? this.refusals.shift();
+    this.failRemoval = undefined;
     if (refusal !== undefined) throw refusal;
     this.done.push(`remove ${node}`);
     this.members = this.members.filter((each) => each.node !== node);
@@ -71,7 +78,7 @@ beforeEach(() => {
 test('a node is added once its process answers, and done when it votes', async () => {
   cluster.refusals = [new Refused('UNAVAILABLE', 'nobody answers'), new Refused('NO_LEADER', '')];
   await addMember(cluster.commands, undefined);
-  expect(cluster.done).toEqual(['spawn node-4', 'add node-4']);
+  expect(cluster.done).toEqual(['spawn node-4', 'add node-4', 'node-4 votes']);
   expect(cluster.members.at(-1)).toEqual(voter('node-4'));
 });
 
@@ -96,10 +103,27 @@ test('a member leaves when the storages of the others have flushed; what does no
 
 test('a lost node is replaced by one that votes before it goes', async () => {
   await replaceMember(cluster.commands, 'node-3');
-  expect(cluster.done).toEqual(['spawn node-4', 'add node-4', 'remove node-3', 'end node-3']);
-  await expect(replaceMember(cluster.commands, 'node-3')).rejects.toThrow(
-    'node-3 is no member: there are node-1, node-2, node-4',
-  );
+  const begin = ['spawn node-4 for node-3', 'add node-4'];
+  expect(cluster.done).toEqual([...begin, 'remove node-3', 'end node-3']);
+});
+
+test.each(['CONDITION_FAILED', 'INVALID_ARGUMENT'])(
+  'a replacement that ended with %s in the middle goes on with the same node',
+  async (code) => {
+    const begin = ['spawn node-4 for node-3', 'add node-4'];
+    cluster.failRemoval = new Refused(code, 'not now');
+    await expect(replaceMember(cluster.commands, 'node-3')).rejects.toThrow('not now');
+    await replaceMember(cluster.commands, 'node-3');
+    expect(cluster.done).toEqual([...begin, ...begin, 'remove node-3', 'end node-3']);
+    expect(cluster.members.map(({ node }) => node)).toEqual(['node-1', 'node-2', 'node-4']);
+  },
+);
+
+test('a replacement that was cut off before the processes had ended only ends them', async () => {
+  await replaceMember(cluster.commands, 'node-3');
+  cluster.done.length = 0;
+  await replaceMember(cluster.commands, 'node-3');
+  expect(cluster.done).toEqual(['spawn node-4 for node-3', 'add node-4', 'end node-3']);
 });
 
 test('members are a table in the order of their numbers', () => {

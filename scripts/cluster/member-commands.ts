@@ -2,9 +2,11 @@
  * Members that come and go while the cluster runs: the processes by its supervisor, the membership by the
  * cluster itself. Every step can be repeated, so a command that was cut off is given again.
  *
- *   add       processes first, which wait to be admitted; then the member; done when it votes
+ *   add       processes first, which wait to be admitted; then the member; done when it votes, which the
+ *             supervisor is told: until then `add` without a name means this node
  *   remove    the member first; done when its processes have ended
- *   replace   add, then remove: a node that lost its disk comes back under another name
+ *   replace   add, then remove: a node that lost its disk comes back under another name, which the supervisor
+ *             keeps until the lost one is gone
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { STORAGES_BEHIND } from '@kvstore/contract';
@@ -13,8 +15,13 @@ import { CommandError } from './command-error.ts';
 
 export interface MemberCommands {
   readonly admin: AdminClient;
-  /** By the supervisor; resolves with the node's name when its processes are spawned. */
-  addNode(name: string | undefined): Promise<string>;
+  /**
+   * By the supervisor; resolves with the node's name when its processes are spawned. Without a name it goes on
+   * with the node that was begun for the same, as one more or in the place of `replaces`.
+   */
+  addNode(name: string | undefined, replaces: string | undefined): Promise<string>;
+  /** The supervisor is told that a node which is one more votes. */
+  nodeAdded(name: string): Promise<void>;
   /** By the supervisor; resolves when its processes have ended. */
   removeNode(name: string): Promise<void>;
   /** One line for the person at the terminal. */
@@ -31,13 +38,18 @@ export async function addMember(
   commands: MemberCommands,
   name: string | undefined,
 ): Promise<string> {
-  const node = await commands.addNode(name);
+  const node = await commands.addNode(name, undefined);
+  await admit(commands, node);
+  await commands.nodeAdded(node);
+  return node;
+}
+
+async function admit(commands: MemberCommands, node: string): Promise<void> {
   commands.progress(`${node} runs; it is added to the members`);
   // Its processes may still be starting.
   await insist(() => commands.admin.add(node));
   await untilVoter(commands, node);
   commands.progress(`${node} is a voter`);
-  return node;
 }
 
 export async function removeMember(commands: MemberCommands, node: string): Promise<void> {
@@ -51,11 +63,8 @@ export async function removeMember(commands: MemberCommands, node: string): Prom
 }
 
 export async function replaceMember(commands: MemberCommands, node: string): Promise<void> {
-  const { members } = await insist(() => commands.admin.list());
-  if (!members.some((each) => each.node === node)) {
-    throw new CommandError(`${node} is no member: there are ${namesOf(members)}`);
-  }
-  const replacement = await addMember(commands, undefined);
+  const replacement = await commands.addNode(undefined, node);
+  await admit(commands, replacement);
   await removeMember(commands, node);
   commands.progress(`${replacement} stands in for ${node}`);
 }
@@ -145,8 +154,4 @@ async function find(admin: AdminClient, node: string): Promise<Member | undefine
     if (error instanceof Refused && PASSES.has(error.code)) return undefined;
     throw error;
   }
-}
-
-function namesOf(members: readonly Member[]): string {
-  return members.map((each) => each.node).join(', ');
 }

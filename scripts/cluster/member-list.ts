@@ -8,12 +8,21 @@ import { join } from 'node:path';
 import { App, readClusterFile } from './cluster-file.ts';
 import type { ClusterDirectory } from './cluster-directory.ts';
 
+/** A node that was added without a name, and whether that was seen to its end is not known: asked again, it goes on. */
+export interface Begun {
+  readonly node: number;
+  /** Undefined when it is one more. */
+  readonly replaces?: number | undefined;
+}
+
 export interface MemberList {
   /** Whom the cluster is founded by, for ever the same: a member that has not begun must agree with the others. */
   readonly founders: readonly number[];
   /** Of node-1, node-2 …, in the order in which they came. */
   readonly numbers: readonly number[];
   readonly highest: number;
+  /** At most one that is one more, and one for each that is replaced. */
+  readonly begun: readonly Begun[];
 }
 
 const NODE_NAME = /^node-([1-9]\d{0,8})$/;
@@ -32,8 +41,8 @@ export function nodeNumber(name: string): number | undefined {
 export function readMemberList(directory: ClusterDirectory): MemberList | undefined {
   try {
     const list = JSON.parse(readFileSync(pathOf(directory), 'utf8')) as MemberList;
-    // Why: an earlier version kept none.
-    return { ...list, founders: list.founders ?? list.numbers };
+    // Why: earlier versions kept none.
+    return { ...list, founders: list.founders ?? list.numbers, begun: list.begun ?? [] };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
@@ -42,12 +51,12 @@ export function readMemberList(directory: ClusterDirectory): MemberList | undefi
     .filter(({ app }) => app === App.consensus)
     .flatMap(({ node }) => nodeNumber(node ?? '') ?? []);
   if (numbers.length === 0) return undefined;
-  return { founders: numbers, numbers, highest: Math.max(...numbers) };
+  return { founders: numbers, numbers, highest: Math.max(...numbers), begun: [] };
 }
 
 export function foundingMemberList(nodes: number): MemberList {
   const numbers = Array.from({ length: nodes }, (_, i) => i + 1);
-  return { founders: numbers, numbers, highest: nodes };
+  return { founders: numbers, numbers, highest: nodes, begun: [] };
 }
 
 export function withMember(list: MemberList, number: number): MemberList {
@@ -56,7 +65,27 @@ export function withMember(list: MemberList, number: number): MemberList {
 }
 
 export function withoutMember(list: MemberList, number: number): MemberList {
-  return { ...list, numbers: list.numbers.filter((each) => each !== number) };
+  return {
+    ...list,
+    numbers: list.numbers.filter((each) => each !== number),
+    begun: list.begun.filter(({ node, replaces }) => node !== number && replaces !== number),
+  };
+}
+
+/** The next number, and written with it, what for. */
+export function withBegun(list: MemberList, replaces: number | undefined): MemberList {
+  const node = list.highest + 1;
+  return { ...withMember(list, node), begun: [...list.begun, { node, replaces }] };
+}
+
+export function begunFor({ begun }: MemberList, replaces: number | undefined): number | undefined {
+  return begun.find((each) => each.replaces === replaces)?.node;
+}
+
+/** One more was seen to its end; what replaces another has its end when that one leaves. */
+export function withAdded(list: MemberList, number: number): MemberList {
+  const goesOn = ({ node, replaces }: Begun): boolean => node !== number || replaces !== undefined;
+  return { ...list, begun: list.begun.filter(goesOn) };
 }
 
 export function writeMemberList(directory: ClusterDirectory, list: MemberList): void {

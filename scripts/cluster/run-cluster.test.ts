@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '@kvstore/testing';
-import { askSupervisor } from './control-socket.ts';
+import { askSupervisor, type ControlRequest } from './control-socket.ts';
 import {
   ClusterHarness,
   isAlive,
@@ -129,6 +129,7 @@ describe('a cluster', () => {
     const added = await askSupervisor(join(harness.dataDir, 'cluster'), {
       kind: 'add-node',
       name: undefined,
+      replaces: undefined,
     });
     expect(added).toMatchObject({ kind: 'done', node: 'node-4' });
     expect(first.entry('consensus-4')).toMatchObject({ node: 'node-4', state: 'running' });
@@ -142,7 +143,7 @@ describe('a cluster', () => {
     const second = harness.start();
     await second.ready();
     const ask = (kind: 'add-node' | 'remove-node', name: string) =>
-      askSupervisor(join(harness.dataDir, 'cluster'), { kind, name });
+      askSupervisor(join(harness.dataDir, 'cluster'), { kind, name, replaces: undefined });
     expect(await ask('remove-node', 'node-2')).toMatchObject({ kind: 'done' });
     expect(second.state().processes.map(({ name }) => name)).toEqual([
       'nats-1',
@@ -163,6 +164,41 @@ describe('a cluster', () => {
         reason: expect.stringMatching(reason) as string,
       });
     }
+  });
+
+  test('goes on with a node that was begun, and is asked for another one only when that has its end', async () => {
+    let supervisor = harness.start('--nodes', '3');
+    await supervisor.ready();
+    const ask = (request: ControlRequest) =>
+      askSupervisor(join(harness.dataDir, 'cluster'), request);
+    const add = (replaces?: string) => ask({ kind: 'add-node', name: undefined, replaces });
+    harness.behave('nats-1', 'stale');
+    expect(await add()).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining('did not take its new configuration') as string,
+    });
+    harness.behave('nats-1', '');
+    expect(await add()).toMatchObject({ node: 'node-4' });
+    expect(supervisor.entry('consensus-4').state).toBe('running');
+    expect(await add('node-2')).toMatchObject({ node: 'node-5' });
+    expect(await ask({ kind: 'node-added', name: 'node-4' })).toMatchObject({ kind: 'done' });
+    supervisor.signal('SIGTERM');
+    await supervisor.finished;
+
+    supervisor = harness.start();
+    await supervisor.ready();
+    expect(await add('node-2')).toMatchObject({ node: 'node-5' });
+    expect(await add()).toMatchObject({ node: 'node-6' });
+    mkdirSync(join(harness.dataDir, 'node-2'));
+    harness.behave('nats-1', 'stale');
+    expect(await ask({ kind: 'remove-node', name: 'node-2' })).toMatchObject({ kind: 'refused' });
+    harness.behave('nats-1', '');
+    expect(await ask({ kind: 'remove-node', name: 'node-2' })).toMatchObject({ kind: 'done' });
+    expect(existsSync(join(harness.dataDir, 'node-2'))).toBe(false);
+    expect(await add('node-2')).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining('there is no node-2; there are node-1, node-3') as string,
+    });
   });
 
   test('does not start when a port is in use, and says which of whom', async () => {

@@ -108,11 +108,14 @@ async function answer(cluster: RunningCluster, request: ControlRequest): Promise
         await supervisor.stop(request.name);
         break;
       case 'add-node': {
-        const node = await cluster.addNode(request.name);
+        const node = await cluster.addNode(request.name, request.replaces);
         return { kind: 'done', state: supervisor.state, node };
       }
       case 'remove-node':
         await cluster.removeNode(request.name);
+        break;
+      case 'node-added':
+        await cluster.nodeAdded(request.name);
         break;
       case 'status':
         break;

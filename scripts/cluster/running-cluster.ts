@@ -12,9 +12,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { App } from './cluster-file.ts';
 import { CommandError } from './command-error.ts';
 import {
+  begunFor,
   type MemberList,
   nodeName,
   nodeNumber,
+  withAdded,
+  withBegun,
   withMember,
   withoutMember,
   writeMemberList,
@@ -40,10 +43,16 @@ export class RunningCluster {
 
   /**
    * Spawns the processes of a node that is none yet, or of one that is there and does not run; `name` undefined
-   * takes the next number, and no number is taken below one that was. Resolves with its name when they are spawned. Rejects with `CommandError`.
+   * goes on with the node that was begun for the same, else takes the next number, and no number is taken below
+   * one that was. Resolves with its name when they are spawned. Rejects with `CommandError`.
    */
-  addNode(name: string | undefined): Promise<string> {
-    return this.#inTurn(() => this.#addNode(name));
+  addNode(name: string | undefined, replaces: string | undefined): Promise<string> {
+    return this.#inTurn(() => this.#addNode(name, replaces));
+  }
+
+  /** It is a voter: the next one that is added without a name is another one. */
+  nodeAdded(name: string): Promise<void> {
+    return this.#inTurn(async () => this.#keep(withAdded(this.#input.members, numberOf(name))));
   }
 
   /** Stops both processes for good and puts their directory aside. Rejects with `CommandError`. */
@@ -51,55 +60,84 @@ export class RunningCluster {
     return this.#inTurn(() => this.#removeNode(name));
   }
 
-  async #addNode(name: string | undefined): Promise<string> {
-    const { members, directory, ports } = this.#input;
-    const number = name === undefined ? members.highest + 1 : numberOf(name);
-    const node = nodeName(number);
-    if (members.numbers.includes(number)) {
-      this.supervisor.startAnyOf(node);
-      return node;
-    }
-    if (number <= members.highest) {
-      const next = nodeName(members.highest + 1);
-      throw new CommandError(`${node} is a name from before, and names never return: add ${next}`);
-    }
-    if (existsSync(join(directory.dataDir, node))) {
-      throw new CommandError(`${node} has a data directory already: name another node`);
-    }
-    const [consensus, storage] = await anyFreePorts(2);
-    await this.#change(withMember(members, number), {
-      ...ports,
-      consensus: [...ports.consensus, { metrics: consensus as number }],
-      storage: [...ports.storage, { metrics: storage as number }],
-    });
+  async #addNode(name: string | undefined, replaces: string | undefined): Promise<string> {
+    const { members } = this.#input;
+    const replaced = replaces === undefined ? undefined : this.#listed(replaces);
+    const number = name === undefined ? begunFor(members, replaced) : numberOf(name);
+    if (number === undefined) await this.#grow(withBegun(members, replaced));
+    else if (!members.numbers.includes(number)) await this.#grow(this.#withNew(number));
+    const node = nodeName(number ?? members.highest + 1);
+    // Why also of one that is there: it may be so because this has failed.
+    await this.#reloadNats();
     this.supervisor.startAnyOf(node);
     return node;
   }
 
+  #withNew(number: number): MemberList {
+    const { members } = this.#input;
+    if (number > members.highest) return withMember(members, number);
+    const next = nodeName(members.highest + 1);
+    throw new CommandError(
+      `${nodeName(number)} is a name from before, and names never return: add ${next}`,
+    );
+  }
+
+  /** By the last of `members`. */
+  async #grow(members: MemberList): Promise<void> {
+    const { directory, ports } = this.#input;
+    const node = nodeName(members.highest);
+    if (existsSync(join(directory.dataDir, node))) {
+      throw new CommandError(`${node} has a data directory already: name another node`);
+    }
+    const [consensus, storage] = await anyFreePorts(2);
+    this.#plan(members, {
+      ...ports,
+      consensus: [...ports.consensus, { metrics: consensus as number }],
+      storage: [...ports.storage, { metrics: storage as number }],
+    });
+  }
+
   async #removeNode(name: string): Promise<void> {
     const { members, directory, ports } = this.#input;
-    const number = numberOf(name);
-    if (!members.numbers.includes(number)) {
-      throw new CommandError(
-        `there is no ${name}; there are ${members.numbers.map(nodeName).join(', ')}`,
-      );
+    if (!this.#isHalfRemoved(name)) {
+      const number = this.#listed(name);
+      await this.supervisor.dismiss(name);
+      const place = members.numbers.indexOf(number);
+      this.#plan(withoutMember(members, number), {
+        ...ports,
+        consensus: ports.consensus.toSpliced(place, 1),
+        storage: ports.storage.toSpliced(place, 1),
+      });
     }
-    await this.supervisor.dismiss(name);
-    const place = members.numbers.indexOf(number);
-    await this.#change(withoutMember(members, number), {
-      ...ports,
-      consensus: ports.consensus.toSpliced(place, 1),
-      storage: ports.storage.toSpliced(place, 1),
-    });
+    await this.#reloadNats();
     setAside(directory.dataDir, name);
   }
 
+  /** Off the list, and its directory is still where it was. */
+  #isHalfRemoved(name: string): boolean {
+    const { members, directory } = this.#input;
+    const number = numberOf(name);
+    if (members.numbers.includes(number) || number > members.highest) return false;
+    return existsSync(join(directory.dataDir, name));
+  }
+
+  #listed(name: string): number {
+    const { numbers } = this.#input.members;
+    const number = numberOf(name);
+    if (numbers.includes(number)) return number;
+    throw new CommandError(`there is no ${name}; there are ${numbers.map(nodeName).join(', ')}`);
+  }
+
   /** Written before anything is started by it. */
-  async #change(members: MemberList, ports: PortPlan): Promise<void> {
-    this.#input = { ...this.#input, members, ports };
-    writeMemberList(this.#input.directory, members);
+  #plan(members: MemberList, ports: PortPlan): void {
+    this.#input = { ...this.#input, ports };
+    this.#keep(members);
     this.supervisor.replan(planCluster(this.#input));
-    await this.#reloadNats();
+  }
+
+  #keep(members: MemberList): void {
+    this.#input = { ...this.#input, members };
+    writeMemberList(this.#input.directory, members);
   }
 
   /** Without it nobody lets a new user in. */

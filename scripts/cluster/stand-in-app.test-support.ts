@@ -1,7 +1,7 @@
 /**
  * Stands in for a service or a nats-server: starts at once, answers `/readyz` when it has an HTTP
  * port, and ends on SIGTERM after a line in `<data>/events`. A file `<data>/behaviour/<name>` makes it
- * different: `start-error`, `not-ready` or `deaf` (to SIGTERM).
+ * different: `start-error`, `not-ready`, `stale` (to SIGHUP) or `deaf` (to SIGTERM).
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -27,7 +27,10 @@ process.stdout.write(
 );
 const port = app === 'gateway' ? Number(env['KVSTORE_HTTP_PORT']) : 0;
 if (app === 'nats') {
-  process.on('SIGHUP', () => process.stdout.write('Reloaded server configuration\n'));
+  process.on('SIGHUP', () => {
+    if (read(join(data, 'behaviour', name)) === 'stale') return;
+    process.stdout.write('Reloaded server configuration\n');
+  });
 }
 createServer((_, response) => {
   const isReady = read(join(data, 'behaviour', name)) !== 'not-ready';

@@ -158,7 +158,10 @@ function memberCommands(cluster: ClusterProcess): MemberCommands {
   };
   return {
     admin: new AdminClient(cluster.file.gateways),
-    addNode: async (name) => (await ask({ kind: 'add-node', name })) as string,
+    addNode: async (name, replaces) => (await ask({ kind: 'add-node', name, replaces })) as string,
+    nodeAdded: async (name) => {
+      await ask({ kind: 'node-added', name });
+    },
     removeNode: async (name) => {
       await ask({ kind: 'remove-node', name });
     },
