@@ -11,6 +11,7 @@
  *   3. answers leave in the order of their requests; those that are there at the end of a turn, in one write
  *   4. what it holds is bounded: requests without an answer, parts of a request, answers that the peer does
  *      not take; above that the socket is not read
+ *   5. no request is taken behind an answer that says it is the last one (RFC 9112, 9.6)
  */
 import type { Socket } from 'node:net';
 import { assert } from '@kvstore/std';
@@ -153,7 +154,8 @@ export class Http1Connection implements AnswerSink {
   #read(bytes: Buffer): void {
     const { head } = this.#owner;
     let at = 0;
-    while (at < bytes.length) {
+    // Why: an answer given at once may have been the last one, and nothing is taken behind that.
+    while (at < bytes.length && this.#state === 'open') {
       if (this.#busy) return this.#hold(bytes.subarray(at));
       const verdict = head.parse(bytes, at);
       if (verdict === 'partial') return this.#keepHead(bytes.subarray(at));

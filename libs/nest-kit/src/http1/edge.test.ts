@@ -289,6 +289,18 @@ describe('draining', () => {
     expect((await received).received).toContain('"body":"ab"');
   });
 
+  test('takes no request behind the last answer', async () => {
+    await start();
+    const received = collect(socket);
+    socket.write('PUT /k/a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na');
+    await until(() => server.edge?.connections === 1);
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    server.edge?.drain();
+    socket.write(`b${get('b')}`);
+    expect(targets(await received)).toEqual(['a']);
+    expect(server.hot.map(({ target }) => target)).toEqual(['/k/a']);
+  });
+
   test('leaves new connections to the server behind', async () => {
     await start();
     server.edge?.drain();
