@@ -46,7 +46,8 @@ export function tellNotice(log: KvLogger, notice: SequencerNotice): void {
 type Overtaken = Extract<SequencerNotice, { kind: 'overtaken' }>;
 
 function readerOf({ reader, node }: Overtaken): string {
-  return reader === 'archive' ? 'the archive' : `the ${reader} of ${node}`;
+  if (reader === 'archive') return 'the archive';
+  return reader === 'snapshot' ? `the storage of ${node}` : `the ${reader} of ${node}`;
 }
 
 function consequenceOf({ reader }: Overtaken): string {
@@ -57,6 +58,8 @@ function consequenceOf({ reader }: Overtaken): string {
       return 'its log begins anew from the base';
     case 'storage':
       return 'it takes a snapshot from another storage';
+    case 'snapshot':
+      return 'the snapshot that it receives ends too early: it takes another one';
     default:
       return assertNever(reader);
   }

@@ -2,10 +2,10 @@
  * Cuts the log at its beginning (design, section 5, "Cutting the log").
  *
  * Invariants
- *   1. nothing is cut off above the cut point that a leader has told, above what is committed or durable
- *      here, or above what a storage holds the log for while it receives a snapshot
- *   2. what a lagging follower or storage or the archiver still needs stays, until more than
- *      `logLagBytesMax` is kept for it; then it is overtaken, and an operator is told
+ *   1. nothing is cut off above the cut point that a leader has told, or above what is committed or durable
+ *      here
+ *   2. what a lagging follower or storage, one that receives a snapshot, or the archiver still needs stays,
+ *      until more than `logLagBytesMax` is kept for it; then it is overtaken, and an operator is told
  *   3. the core is cut first, then the base is made durable, then files are given back
  * Every replica cuts for itself, with what it knows: the leader knows its followers and the archiver
  * and tells the latter's cursor in its marks; beacons tell everybody of storages.
@@ -21,7 +21,7 @@ import type { Storages } from './storages.ts';
 
 /** Somebody who has to read the log from an entry on. */
 export interface LogReader {
-  readonly kind: 'archive' | 'consensus' | 'storage';
+  readonly kind: 'archive' | 'consensus' | 'storage' | 'snapshot';
   readonly node: NodeId | undefined;
   readonly needs: LogIndex;
 }
@@ -73,8 +73,8 @@ export class LogCutter {
     if (this.#isCutting || nowMs < this.#nextAtMs) return;
     const { config, log, raft } = this.#options;
     this.#nextAtMs = nowMs + config.cutPeriodMs;
-    const readers = this.#readers();
-    const index = cutIndex(log, config, this.#limit(nowMs, commitIndex), readers);
+    const readers = this.#readers(nowMs);
+    const index = cutIndex(log, config, this.#limit(commitIndex), readers);
     const beginsAt = logIndex((index ?? raft.status().baseIndex) + 1);
     for (const reader of readers) this.#judge(reader, beginsAt);
     this.#watchSize(index !== undefined);
@@ -87,15 +87,11 @@ export class LogCutter {
       });
   }
 
-  #limit(nowMs: number, commitIndex: LogIndex): LogIndex {
-    const { raft, storages } = this.#options;
-    const held = storages.heldFrom(nowMs) ?? Infinity;
-    return logIndex(
-      Math.max(0, Math.min(this.#cutPoint, commitIndex, raft.durableIndex, held - 1)),
-    );
+  #limit(commitIndex: LogIndex): LogIndex {
+    return logIndex(Math.min(this.#cutPoint, commitIndex, this.#options.raft.durableIndex));
   }
 
-  #readers(): LogReader[] {
+  #readers(nowMs: number): LogReader[] {
     const { node, raft, storages } = this.#options;
     const { baseIndex, progress } = raft.status();
     // Of whom nothing is known needs all that there is.
@@ -110,6 +106,9 @@ export class LogCutter {
     }
     for (const [storage, needs = everything] of storages.needs()) {
       readers.push({ kind: 'storage', node: storage, needs });
+    }
+    for (const [storage, needs] of storages.holds(nowMs)) {
+      readers.push({ kind: 'snapshot', node: storage, needs });
     }
     return readers;
   }

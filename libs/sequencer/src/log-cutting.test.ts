@@ -70,16 +70,30 @@ test('nothing is cut that a majority of storages lacks, however large the log is
 });
 
 test('the log is held for a storage that receives a snapshot', async () => {
-  await started({ logLagBytesMax: 0, logReserveBytes: 0 });
+  await started({ logReserveBytes: 0 });
   group.tell(n3, 0, { healthy: false, needs: logIndex(9) });
   await group.commitTo(30);
   group.tell(n1, 30);
   group.tell(n2, 30);
   await group.commitTo(31);
   await expectFirstIndex(9);
+  expect(group.notices).toEqual([]);
   group.tell(n3, 0, { healthy: false });
   await group.commitTo(32);
   await expectFirstIndex(31);
+});
+
+test('not above what is kept for whoever lags: a snapshot that takes too long is overtaken', async () => {
+  await started({ logLagBytesMax: 10 * ENTRY_BYTES, logReserveBytes: 0 });
+  group.tell(n3, 0, { healthy: false, needs: logIndex(9) });
+  await group.commitTo(30);
+  group.tell(n1, 30);
+  group.tell(n2, 30);
+  await group.commitTo(31);
+  await eventually('all logs are cut', () => group.firstIndexes().every((index) => index > 20));
+  const overtaken = group.notices.filter(({ kind }) => kind === 'overtaken');
+  const notice = { kind: 'overtaken', reader: 'snapshot', node: n3, needs: 9 };
+  expect(overtaken).toContainEqual({ ...notice, beginsAt: expect.any(Number) });
 });
 
 test('what is not archived yet stays on every replica, and the archive can be overtaken', async () => {

@@ -30,7 +30,8 @@ export type SequencerNotice =
   /** Somebody lags so far that the log no longer begins where it would have to read on. */
   | {
       readonly kind: 'overtaken';
-      readonly reader: 'archive' | 'consensus' | 'storage';
+      /** 'snapshot': a storage, while it receives one. */
+      readonly reader: 'archive' | 'consensus' | 'storage' | 'snapshot';
       readonly node: NodeId | undefined;
       readonly needs: LogIndex;
       readonly beginsAt: LogIndex;

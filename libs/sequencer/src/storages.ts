@@ -36,7 +36,8 @@ export class Storages {
   }
 
   hear(node: NodeId, beacon: Beacon, nowMs: number): void {
-    if (this.#isMember(node)) this.#heard.set(node, { beacon, atMs: nowMs });
+    if (!this.#isMember(node)) return;
+    this.#heard.set(node, { beacon, atMs: nowMs });
     this.#hold(node, beacon.needs, nowMs);
     this.hearWall(node, beacon.wallMs, nowMs);
   }
@@ -52,17 +53,16 @@ export class Storages {
   }
 
   /**
-   * The first entry that a storage needs which receives a snapshot: the log must not be cut above it.
-   * Undefined when nobody needs any. A storage that stays at one entry for longer than ten minutes
-   * holds nothing any more.
+   * The first entry that each member's storage needs which receives a snapshot. One that stays at one entry
+   * for longer than ten minutes holds nothing any more.
    */
-  heldFrom(nowMs: number): LogIndex | undefined {
-    let from: LogIndex | undefined;
-    for (const { needs, sinceMs, atMs } of this.#holds.values()) {
-      if (nowMs - atMs > FRESH_MS || nowMs - sinceMs > HOLD_MS_MAX) continue;
-      if (from === undefined || needs < from) from = needs;
+  *holds(nowMs: number): Generator<readonly [NodeId, LogIndex]> {
+    for (const member of this.#members.all) {
+      const hold = this.#holds.get(member);
+      if (hold === undefined) continue;
+      const { needs, sinceMs, atMs } = hold;
+      if (nowMs - atMs <= FRESH_MS && nowMs - sinceMs <= HOLD_MS_MAX) yield [member, needs];
     }
-    return from;
   }
 
   #hold(node: NodeId, needs: LogIndex | undefined, nowMs: number): void {
@@ -129,10 +129,10 @@ export class Storages {
     return heard ? 'idle' : 'unheard';
   }
 
-  /** Also drops what is known of those that are members no more, so that both maps stay bounded. */
+  /** Also drops what is known of those that are members no more, so that all maps stay bounded. */
   #isMember(node: NodeId): boolean {
     const { all } = this.#members;
-    for (const known of [this.#heard, this.#walls]) {
+    for (const known of [this.#heard, this.#holds, this.#walls]) {
       if (known.size <= all.length) continue;
       for (const each of known.keys()) if (!all.includes(each)) known.delete(each);
     }

@@ -98,8 +98,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'libs/sequencer/src/log-cutter.ts',
-        find: 'Math.min(this.#cutPoint, commitIndex, raft.durableIndex, held - 1)',
-        replace: 'Math.min(commitIndex, raft.durableIndex, held - 1)',
+        find: 'Math.min(this.#cutPoint, commitIndex, this.#options.raft.durableIndex)',
+        replace: 'Math.min(commitIndex, this.#options.raft.durableIndex)',
       },
     ],
   },
