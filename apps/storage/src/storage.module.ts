@@ -135,7 +135,7 @@ function hear(
     case 'fenced':
       log.event('error', `the data of ${node} is damaged or not the leader's: it is rebuilt`, {
         why: notice.reason,
-        kept: 'what was stored here is beside it, in a directory with "aside" and the time in its name',
+        kept: 'what was stored here stays until it is rebuilt, then beside it, with "aside" and the time in the name',
       });
       return;
     case 'snapshot-installed':

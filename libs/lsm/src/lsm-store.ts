@@ -39,6 +39,8 @@ export class LsmStore {
   #engine: LsmEngine;
   #damage: Error | undefined;
   #replacing: Promise<void> | undefined;
+  /** The last of the steps that fence it or end that. */
+  #marking: Promise<void> = Promise.resolve();
 
   private constructor(options: LsmStoreOptions, open: OpenFiles, engine: LsmEngine) {
     this.#options = options;
@@ -57,12 +59,16 @@ export class LsmStore {
       },
     );
     const store = new LsmStore(options, open, engine);
-    store.#damage = damage;
+    const { fenced } = options.files;
+    store.#damage = damage ?? (fenced === undefined ? undefined : new Error(fenced));
     fatal.current = (error) => store.#failed(engine, error);
     return store;
   }
 
-  /** Why it was set aside, if it was: what was found when it was opened, or what `setAside` was told. */
+  /**
+   * Why it must not be served: what was found when it was opened, what `fence` was told, or what an earlier
+   * process was that has not seen it sound again.
+   */
   get damage(): Error | undefined {
     return this.#damage;
   }
@@ -143,8 +149,15 @@ export class LsmStore {
 
   async close(): Promise<void> {
     await this.#replacing?.catch(() => undefined);
+    await this.#marking;
     try {
-      await this.#engine.close();
+      if (this.#damage === undefined) {
+        await this.#engine.close();
+      } else {
+        // Why: closing flushes, and what must not be served need not become durable.
+        await this.#engine.discard();
+        await closeFiles(this.#open);
+      }
     } finally {
       await this.#options.files.close();
     }
@@ -175,9 +188,27 @@ export class LsmStore {
     return this.#options.files.incoming.clear();
   }
 
-  /** Becomes empty; what it held is kept for people to look at. */
-  setAside(why: Error): Promise<void> {
+  /** Resolves when no crash can make what it holds be taken for sound. */
+  fence(why: Error): Promise<void> {
     this.#damage = why;
+    return this.#mark((files) => files.fence(why.message));
+  }
+
+  /** What it holds is sound. */
+  unfence(): Promise<void> {
+    this.#damage = undefined;
+    return this.#mark((files) => files.unfence());
+  }
+
+  #mark(step: (files: EngineFiles) => Promise<void>): Promise<void> {
+    const marked = this.#marking.then(() => step(this.#options.files));
+    this.#marking = marked.catch(() => undefined);
+    return marked;
+  }
+
+  /** Becomes empty; what it held is kept for people to look at. */
+  async setAside(why: Error): Promise<void> {
+    await this.fence(why);
     return this.#replace(async () => {
       const { files } = this.#options;
       await closeFiles(this.#open);
@@ -190,6 +221,7 @@ export class LsmStore {
     return this.#replace(async () => {
       const { manifest } = this.#open;
       try {
+        if (this.#damage !== undefined) await this.#options.files.keepAside();
         const adopted = await this.#options.files.incoming.adopt(segments);
         await manifest.replace({ segments: adopted, position });
       } finally {
@@ -252,6 +284,7 @@ async function openSound(
     return { ...(await openEngine(options, onFatal)), damage: undefined };
   } catch (error) {
     if (!options.setsAside || !isDamage(error)) throw error;
+    await options.files.fence(error.message);
     await options.files.setAside();
     return { ...(await openEngine(options, onFatal)), damage: error };
   }

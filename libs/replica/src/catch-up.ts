@@ -69,6 +69,25 @@ export class CatchUp {
     if (epoch > this.#epoch) this.#epoch = epoch;
   }
 
+  /** The first entry that anybody still has of the log; undefined when nobody says so. */
+  async firstIndex(): Promise<LogIndex | undefined> {
+    const { pulls, archive } = this.#options;
+    const start = logIndex(1);
+    let first: LogIndex | undefined;
+    for (const node of pulls.nodes) {
+      const reply = await pulls.pull(node, start, 1);
+      if (reply === undefined) continue;
+      if (reply.entries[0]?.index === start) return start;
+      // Why not if it is the start: who has only just joined has nothing yet.
+      const { firstIndex } = reply;
+      if (firstIndex > start && (first === undefined || firstIndex < first)) first = firstIndex;
+    }
+    if (archive === undefined || this.#epoch === 0) return first;
+    this.archiveReads += 1;
+    const [archived] = await archive.read(this.#epoch, start, 1);
+    return archived?.index === start ? start : first;
+  }
+
   stop(): void {
     this.#stopped = true;
   }

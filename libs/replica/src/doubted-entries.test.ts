@@ -49,12 +49,14 @@ const [log, other] = [logOf(20, 1), logOf(20, 2)];
 let bus: MemoryBus;
 let replica: Replica;
 let failures: unknown[];
+let entriesPerPull: number;
 /** What each node's consensus answers to pulls, and of which cluster it says that it is. */
 let logs: Map<NodeId, { readonly entries: readonly LogEntry[]; readonly clusterTag: number }>;
 
 beforeEach(() => {
   bus = new MemoryBus();
   failures = [];
+  entriesPerPull = 3;
   logs = new Map([n1, n2, n3].map((node) => [node, { entries: log, clusterTag: OURS }]));
   for (const node of [n1, n2, n3]) {
     const receiving = codec(node);
@@ -65,7 +67,7 @@ beforeEach(() => {
         clusterTag,
         commitIndex: logIndex(entries.length),
         firstIndex: logIndex(1),
-        entries: entries.filter(({ index }) => index >= from).slice(0, 3),
+        entries: entries.filter(({ index }) => index >= from).slice(0, entriesPerPull),
       });
       message.respond(receiving.seal(FrameKind.pullReply, term(1), body));
     });
@@ -154,6 +156,7 @@ test('a consensus of another cluster that answers to a pull accuses nobody', asy
 test('what two of its consensus nodes hold does not continue its chain: it is fenced', async () => {
   mark(3);
   await reached(3);
+  entriesPerPull = 1;
   for (const node of [n1, n2, n3]) logs.set(node, { entries: other, clusterTag: OURS });
   mark(12, other[11]!.chain);
   await eventually('it is fenced', () => replica.counters.fences > 0);

@@ -81,7 +81,7 @@ export class Rebuild {
     if (sources.length === 0) this.waits += 1;
     for (const source of sources) {
       const tag = clusterTag();
-      if (this.#stopped || tag === undefined) return false;
+      if (this.#stopped || tag === undefined) break;
       const outcome = await receiver.receive(source, tag, minIndex);
       this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
       if (outcome === ReceiveOutcome.installed) {

@@ -64,7 +64,10 @@ export interface ReplicaStore extends OrderedStore {
   whenWritable(): Promise<void>;
   /** Seals and flushes everything that has been ended; resolves when `durable` equals `applied`. */
   flush(): Promise<void>;
-  /** Why it was set aside, if it was: what was found when it was opened, or what `setAside` was told. */
+  /**
+   * Why it must not be served: what was found when it was opened, what `fence` or `setAside` was told, or
+   * what an earlier process was that has not called `unfence`.
+   */
   readonly damage: Error | undefined;
   /** Whether a failure of any call says that what is stored is damaged: only a rebuild helps. */
   isDamage(error: unknown): boolean;
@@ -75,10 +78,17 @@ export interface ReplicaStore extends OrderedStore {
   /** Removes what is left of a snapshot that is not wanted any more. */
   dropIncoming(): Promise<void>;
   /**
-   * Becomes empty, at the start of the log; what it held is kept aside for people to look at. Nothing
-   * may read or write the store meanwhile.
+   * Resolves when no crash can make what it holds be taken for sound; what it holds stays, and is kept
+   * aside by what replaces it.
+   */
+  fence(why: Error): Promise<void>;
+  /** What it holds is sound; resolves when that is durable. */
+  unfence(): Promise<void>;
+  /**
+   * Becomes empty, at the start of the log, and fenced; what it held is kept aside for people to look at,
+   * unless something is since it was fenced. Nothing may read or write the store meanwhile.
    */
   setAside(why: Error): Promise<void>;
-  /** Flushes and closes. */
+  /** Flushes, unless it is fenced, and closes. */
   close(): Promise<void>;
 }

@@ -150,7 +150,7 @@ export class Replica {
   /** Why it serves nothing until it is rebuilt. */
   #fenced: string | undefined;
   #fencedAtMs: number | undefined;
-  /** What the store holds is not to be touched: it waits to be set aside. */
+  /** What the store holds is not to be touched: it waits to be replaced, or set aside. */
   #broken = false;
   /** While its store is being set aside and a snapshot is asked for, before the log is. */
   #fencing = false;
@@ -194,9 +194,11 @@ export class Replica {
       serves: (clusterTag) => this.#serves && clusterTag === this.#clusterTag,
       onFailure: (error) => this.failed(error),
     });
+    const applied = (): LogIndex => (this.#broken ? logIndex(0) : store.applied.index);
     this.#receiver = new SnapshotReceiver({
       ...wire,
       store,
+      applied,
       pulls: this.#pulls,
       marked: () => this.#mark,
       needs: (from) => this.#need(from),
@@ -208,7 +210,7 @@ export class Replica {
       clock,
       timers,
       clusterTag: () => this.#clusterTag,
-      applied: () => store.applied.index,
+      applied,
       onInstalled: (source) => {
         const { index } = store.applied;
         options.onNotice?.({ kind: 'snapshot-installed', source, index });
@@ -267,7 +269,7 @@ export class Replica {
     this.#beaconTimer = timers.every(BEACON_PERIOD_MS, () => this.#publishNews());
     this.#started = true;
     if (this.#earlyFailure !== undefined) this.failed(this.#earlyFailure);
-    else if (store.damage !== undefined) this.#fence(store.damage, false);
+    else if (store.damage !== undefined) this.#fence(store.damage, store.applied.index > 0);
     else this.#publishBeacon();
   }
 
@@ -281,8 +283,8 @@ export class Replica {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#waiters.close();
     const { store } = this.#options;
-    // Why: closing flushes, and what is damaged or half applied must not become durable.
-    if (this.#broken && !this.#replacing) await store.setAside(new Error(this.#fenced));
+    // Why again: a process that ends right after it found something must not forget it.
+    if (this.#fenced !== undefined) await store.fence(new Error(this.#fenced));
     await store.close();
   }
 
@@ -451,7 +453,8 @@ export class Replica {
       if (next === undefined) return;
       this.#apply(next);
     }
-    if (this.#resuming || this.#stopped) return;
+    // Why: what takes nothing now goes on when that changes, not when the store can be written.
+    if (this.#resuming || !this.#takes) return;
     this.#resuming = true;
     store
       .whenWritable()
@@ -522,7 +525,7 @@ export class Replica {
 
   // --- rebuilding -------------------------------------------------------------------------------
 
-  /** `broken`: what the store holds is that, and not aside yet. */
+  /** `broken`: what the store holds is not to be applied to. */
   #fence(why: Error, broken: boolean): void {
     if (this.#stopped) return;
     this.counters.fences += 1;
@@ -547,28 +550,46 @@ export class Replica {
       });
   }
 
-  /** Sets the store aside and asks the others for a snapshot, each once; then the log has its turn. */
+  /**
+   * Asks the others for a snapshot, which takes the place of what is here; then the log has its turn. Why what
+   * is here stays until then: perhaps nobody has it all, and most of it can still be read.
+   */
   async #beginAnew(why: Error): Promise<void> {
     const { store } = this.#options;
     do {
       this.#fenceAgain = false;
+      await store.fence(why);
       await this.#fencePause();
       await this.#rebuild.idle();
-      if (this.#stopped) return;
-      if (this.#broken) await this.#replace(() => store.setAside(why));
-      await this.#askAll();
-    } while (this.#fenceAgain);
+      await this.#replaceAll(why);
+    } while (this.#fenceAgain && !this.#stopped);
   }
 
   /** Why more than once: who has just started has heard of nobody yet. */
-  async #askAll(): Promise<void> {
-    try {
-      for (let tries = 0; tries < FENCED_TRIES && this.#fenced !== undefined; tries++) {
-        if (await this.#rebuild.attempt(logIndex(0))) return;
+  async #replaceAll(why: Error): Promise<void> {
+    const { store } = this.#options;
+    for (let tries = 0; !this.#stopped && !this.#fenceAgain; tries++) {
+      const first = await this.#catchUp.firstIndex();
+      const isLogsTurn = tries >= FENCED_TRIES && (first === 1 || !this.#broken);
+      if (isLogsTurn) {
+        if (this.#broken) await this.#replace(() => store.setAside(why));
+        return;
       }
-    } catch (failure) {
-      this.failed(failure);
+      try {
+        if (await this.#rebuild.attempt(this.#sufficient(first))) return;
+      } catch (failure) {
+        this.failed(failure);
+      }
     }
+  }
+
+  /**
+   * Where a snapshot must stand to take the place of what is here, if the log begins at `first`: what the log
+   * has no more may be nowhere else, and is not given up for a snapshot that ends below it.
+   */
+  #sufficient(first: LogIndex | undefined): LogIndex {
+    if (first !== undefined) return logIndex(first - 1);
+    return logIndex(this.#broken ? Number.MAX_SAFE_INTEGER : 0);
   }
 
   async #fencePause(): Promise<void> {
@@ -621,7 +642,9 @@ export class Replica {
   #unfence(): void {
     if (this.#fenced === undefined || this.#fenceAgain) return;
     this.#fenced = undefined;
-    this.#options.onNotice?.({ kind: 'rebuilt', index: this.#options.store.applied.index });
+    const { store, onNotice } = this.#options;
+    store.unfence().catch((error: unknown) => this.failed(error));
+    onNotice?.({ kind: 'rebuilt', index: store.applied.index });
     this.#publishBeacon();
   }
 

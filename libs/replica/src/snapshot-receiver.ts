@@ -59,6 +59,8 @@ export type ReceiveOutcome = (typeof ReceiveOutcome)[keyof typeof ReceiveOutcome
 
 export interface SnapshotReceiverOptions {
   readonly store: ReplicaStore;
+  /** What a snapshot must stand further than: nothing, where what is held is to be replaced. */
+  readonly applied: () => LogIndex;
   readonly bus: Bus;
   readonly frames: FrameCodec;
   readonly subjects: Subjects;
@@ -116,6 +118,7 @@ export class SnapshotReceiver {
       const opened = await this.#ask(source, request, OPEN_TIMEOUT_MS);
       if (opened.kind !== 'opened') throw new Ended(ReceiveOutcome.lost);
       transfer = opened.transfer;
+      if (opened.position.index < minIndex) throw new Ended(ReceiveOutcome.behind);
       await this.#receive(source, opened, generation);
       return ReceiveOutcome.installed;
     } catch (error) {
@@ -131,9 +134,9 @@ export class SnapshotReceiver {
     { position, transfer, manifestBytes }: Extract<SnapshotReply, { kind: 'opened' }>,
     generation: number,
   ): Promise<void> {
-    const { store, needs, replace } = this.#options;
+    const { store, applied, needs, replace } = this.#options;
     const check = (): void => {
-      const isUseless = position.index <= store.applied.index;
+      const isUseless = position.index <= applied();
       if (isUseless || generation !== this.#generation) throw new Ended(ReceiveOutcome.givenUp);
     };
     const fetch: Fetch = async (file, offset, length) => {

@@ -124,6 +124,7 @@ beforeEach(async () => {
   const frames = codec('storage', RECEIVER);
   receiver = new SnapshotReceiver({
     store: target,
+    applied: () => target.applied.index,
     bus,
     frames,
     subjects,
@@ -175,6 +176,13 @@ describe('a storage that asks for a snapshot', () => {
     expect(await receive(3)).toBe('installed');
     expect(target.applied).toEqual(positionAt(3));
     expect(await receive(4)).toBe('behind');
+  });
+
+  test('takes nothing that ends below what was asked for', async () => {
+    onReply = (_, reply) =>
+      reply.kind === 'opened' ? { ...reply, position: positionAt(2) } : reply;
+    expect(await receive(3)).toBe('behind');
+    expect(target.applied.index).toBe(0);
   });
 
   test('installs nothing whose chain the consensus refutes, or does not know', async () => {

@@ -1,5 +1,5 @@
 /** Snapshots and setting aside on real files: crashes at every operation, names, damage, old formats. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LsmStore } from '@kvstore/lsm';
 import { SeededRandom } from '@kvstore/std';
@@ -131,9 +131,36 @@ describe('a directory that is set aside', () => {
     const files = readdirSync(join(root, 'g0', asides(root)[0] as string, 'segments'));
     expect(files).toEqual(['000000000001.segment']);
     expect(segmentFiles(root)).toEqual([]);
+    await writeTo(store, 1);
     await store.setAside(new Error('a reason'));
-    expect(asides(root)).toHaveLength(1);
+    // Why the first: what has come since is not all of it.
+    expect(asides(root)).toEqual(['storage.aside-20260102T030405Z']);
+    await store.unfence();
+    await writeTo(store, 1);
+    await store.setAside(new Error('a reason'));
+    expect(asides(root)).toHaveLength(2);
+    await store.unfence();
+    expect(asides(root)).toEqual(['storage.aside-20260102T030405Z-1']);
     await store.close();
+  });
+
+  test('is kept whole beside a snapshot that takes its place', async () => {
+    const root = temporaryRoot();
+    const store = await openEngine(root);
+    await writeTo(store, 2);
+    const before = contents(store);
+    await store.fence(new Error('a reason'));
+    await installInto(store);
+    expect(contents(store)).toEqual(expectedAfter(SOURCE_AT));
+    await store.unfence();
+    await store.close();
+    expect(asides(root)).toEqual(['storage.aside-20260102T030405Z']);
+    const aside = asides(root)[0] as string;
+    rmSync(join(root, DIRECTORY), { recursive: true });
+    renameSync(join(root, 'g0', aside), join(root, DIRECTORY));
+    const again = await openEngine(root);
+    expect(contents(again)).toEqual(before);
+    await again.close();
   });
 
   test('is so at open when it is damaged, if others have the data', async () => {

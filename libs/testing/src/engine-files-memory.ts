@@ -18,8 +18,9 @@ export class MemoryEngineFiles implements EngineFiles {
   readonly segments = new MemorySegmentStore();
   readonly manifest = new MemoryManifest();
   readonly incoming: MemoryIncomingFiles;
-  /** What was moved away, last of all. */
+  /** What was moved away, first of all since it was fenced. */
   aside: ManifestState | undefined;
+  fenced: string | undefined;
 
   constructor() {
     this.incoming = new MemoryIncomingFiles(this.segments);
@@ -30,8 +31,24 @@ export class MemoryEngineFiles implements EngineFiles {
     return Promise.resolve({ segments, manifest, recovered: manifest.state });
   }
 
+  fence(why: string): Promise<void> {
+    if (this.fenced === undefined) this.aside = undefined;
+    this.fenced ??= why;
+    return Promise.resolve();
+  }
+
+  unfence(): Promise<void> {
+    this.fenced = undefined;
+    return Promise.resolve();
+  }
+
+  keepAside(): Promise<void> {
+    this.aside ??= this.manifest.state;
+    return Promise.resolve();
+  }
+
   setAside(): Promise<void> {
-    this.aside = this.manifest.state;
+    this.aside ??= this.manifest.state;
     this.manifest.state = { segments: [], position: LOG_START };
     return Promise.resolve();
   }

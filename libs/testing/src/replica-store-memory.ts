@@ -72,6 +72,7 @@ export class MemoryReplicaStore implements ReplicaStore {
   /** The store after a crash: what was flushed, and nothing else. */
   reopen(): MemoryReplicaStore {
     const store = new MemoryReplicaStore(this.#survives, this.#durable);
+    store.damage = this.damage;
     store.#incoming = this.#incoming;
     return store;
   }
@@ -158,6 +159,16 @@ export class MemoryReplicaStore implements ReplicaStore {
     return Promise.resolve();
   }
 
+  fence(why: Error): Promise<void> {
+    this.damage = why;
+    return Promise.resolve();
+  }
+
+  unfence(): Promise<void> {
+    this.damage = undefined;
+    return Promise.resolve();
+  }
+
   setAside(why: Error): Promise<void> {
     this.damage = why;
     return this.#replace(new MemoryOrderedStore(), LOG_START);
@@ -174,7 +185,7 @@ export class MemoryReplicaStore implements ReplicaStore {
   }
 
   close(): Promise<void> {
-    return this.flush();
+    return this.damage === undefined ? this.flush() : Promise.resolve();
   }
 }
 

@@ -193,9 +193,30 @@ export function storeSnapshotConformance(
       await source.setAside(new Error('a reason'));
       writeEntry(source, 'y');
       expect(contents(source)).toEqual(['y']);
+      await source.unfence();
       await source.close();
       source = await harnesses[0]!.open();
+      expect(source.damage).toBeUndefined();
       expect(contents(source)).toEqual(['y']);
+    });
+
+    test('a fence outlasts the process, and what is held stays, as far as it was durable', async () => {
+      await source.flush();
+      const before = contents(source);
+      const { durable } = source;
+      writeEntry(source, 'not durable');
+      await source.fence(new Error('a reason'));
+      await source.close();
+      source = await harnesses[0]!.open();
+      expect(source.damage?.message).toBe('a reason');
+      expect(source.applied).toEqual(durable);
+      await source.fence(new Error('another reason'));
+      await source.unfence();
+      expect(source.damage).toBeUndefined();
+      await source.close();
+      source = await harnesses[0]!.open();
+      expect(source.damage).toBeUndefined();
+      expect(contents(source)).toEqual(before);
     });
 
     test('whoever waits to write may, once the store is replaced', async () => {

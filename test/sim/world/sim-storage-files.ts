@@ -40,6 +40,7 @@ export class SimStorageFiles {
   readonly #segments = new MemorySegmentStore();
   readonly #incoming = new MemoryIncomingFiles(this.#segments);
   #state: ManifestState = { segments: [], position: LOG_START };
+  #fenced: string | undefined;
   /** A commit under way: on the disk already, or not yet. */
   #committing: ManifestState | undefined;
   faults: FlushFaults = CALM_FLUSH;
@@ -61,6 +62,7 @@ export class SimStorageFiles {
   }
 
   mount(process: SimProcess): EngineFiles {
+    const fenced = (): string | undefined => this.#fenced;
     const step = (): Promise<void> => this.#step(process);
     return {
       incoming: new MountedIncoming(this.#incoming, step),
@@ -81,6 +83,18 @@ export class SimStorageFiles {
           },
         }),
       close: () => Promise.resolve(),
+      get fenced() {
+        return fenced();
+      },
+      fence: async (why) => {
+        await step();
+        this.#fenced = why;
+      },
+      unfence: async () => {
+        await step();
+        this.#fenced = undefined;
+      },
+      keepAside: step,
       setAside: () => this.#commit(process, { segments: [], position: LOG_START }),
     };
   }

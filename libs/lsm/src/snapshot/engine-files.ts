@@ -21,11 +21,20 @@ export interface EngineFiles {
    * `ManifestError` when what is there cannot be trusted.
    */
   open(onDamage: (error: Error) => void): Promise<OpenFiles>;
+  /** Why what is here must not be served, as `fence` was told, perhaps by an earlier process. From `open` on. */
+  readonly fenced: string | undefined;
+  /** Resolves when it is durable that what is here must not be served. No effect while it is. */
+  fence(why: string): Promise<void>;
+  /** What is here is sound. Of what is aside only what this fence has put there stays. */
+  unfence(): Promise<void>;
   /**
-   * Moves all of it away, in one step, under a name with the time; what was moved away before is
-   * removed. Nothing is open; the next `open` finds nothing.
+   * Moves all of it away, in one step, under a name with the time; removes it when this fence has put
+   * something aside already, which is the better copy. Fenced, and nothing is open; the next `open` finds
+   * nothing.
    */
   setAside(): Promise<void>;
+  /** Keeps all of it aside as well, unless something is: before it is replaced. Fenced; nothing is written. */
+  keepAside(): Promise<void>;
   /** Ends what runs in the background, for good. Nothing is open. */
   close(): Promise<void>;
 }
