@@ -136,6 +136,8 @@ class SeedRun {
     this.#within('L3', CONVERGED_WITHIN_MS, () => this.#hasConverged, 'storages are behind');
     const before = this.#leadership;
     this.#scheduler.runUntil(this.#scheduler.nowUs + STEADY_MS * 1000);
+    // Why: leadership may be on its way to a voter of higher priority just now.
+    this.#within('L1', LEADER_WITHIN_MS, () => this.#hasLeader, 'no leader');
     const now = this.#leadership;
     this.#ledger.expect('L1', before === now || this.#isPreferred(before, now), () => {
       return `${before} became ${now} with nothing wrong`;
