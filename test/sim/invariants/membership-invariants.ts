@@ -22,6 +22,8 @@ export class MembershipInvariants {
   readonly #ledger: Ledger;
   /** The highest cut point that a node has told as leader. */
   readonly #cutPoints = new Map<NodeId, number>();
+  /** The highest that the leader of a term has told. */
+  readonly #toldIn = new Map<number, number>();
   view: NodeView = { commitIndexOf: () => 0, baseIndexOf: () => 0, storedBy: () => 0 };
 
   constructor(ghost: Ghost, ledger: Ledger) {
@@ -50,7 +52,7 @@ export class MembershipInvariants {
     this.#checkStep(node, configuration, next);
     const joins = next.voters.filter((voter) => !votesIn(configuration, voter));
     for (const voter of joins) this.#checkPromoted(node, voter);
-    if (!isSameSet(next.voters, configuration.voters)) this.#checkHolders(node, next);
+    if (!isSameSet(next.voters, configuration.voters)) this.#checkHolders(node, entry.term, next);
   }
 
   /** Whoever stands for election votes by its log, as far as that is not known to be committed. */
@@ -105,11 +107,17 @@ export class MembershipInvariants {
     });
     this.#ghost.cutPoint = Math.max(this.#ghost.cutPoint, cutPoint);
     this.#cutPoints.set(node, Math.max(cutPoint, this.#cutPoints.get(node) ?? 0));
+    const { term } = this.#ghost.logOf(node).hardState;
+    this.#toldIn.set(term, Math.max(cutPoint, this.#toldIn.get(term) ?? 0));
   }
 
-  /** Whatever any leader has let logs be cut at: somebody may have cut there, or will. */
-  #checkHolders(leader: NodeId, next: Configuration): void {
-    const { cutPoint } = this.#ghost;
+  /**
+   * Whatever leaders up to this term have let logs be cut at: somebody may have cut there, or will. What
+   * later ones let be cut does not matter: nothing of a deposed leader's term is committed any more.
+   */
+  #checkHolders(leader: NodeId, term: number, next: Configuration): void {
+    const told = [...this.#toldIn].map(([of, cutPoint]) => (of <= term ? cutPoint : 0));
+    const cutPoint = Math.max(0, ...told);
     const holds = (voter: NodeId): boolean => this.view.storedBy(voter) >= cutPoint;
     this.#ledger.expect('S4', isQuorum(next, holds), () => {
       return `${leader} changes voters to ${show(next)}, of whose storages no majority holds ${cutPoint}`;
