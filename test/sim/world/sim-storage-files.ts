@@ -3,7 +3,7 @@
  * and what is received of a snapshot. A step takes time; a crash within one leaves it done or not done,
  * never half.
  */
-import { LOG_START, type LogPosition } from '@kvstore/std';
+import { DiskError, LOG_START, type LogPosition } from '@kvstore/std';
 import type {
   EngineFiles,
   IncomingFiles,
@@ -69,7 +69,7 @@ export class SimStorageFiles {
       open: () =>
         Promise.resolve({
           recovered: this.#state,
-          segments: new MountedSegments(this.#segments, step),
+          segments: new MountedSegments(this.#segments, step, () => this.#wait(process)),
           manifest: {
             commit: (position, segment) => {
               const added = segment === undefined ? [] : [segment];
@@ -106,31 +106,39 @@ export class SimStorageFiles {
     this.#committing = undefined;
   }
 
-  /** Takes time, or fails for want of space; a dead process waits for ever. */
+  /** Takes time, and may fail for want of space. */
   async #step(process: SimProcess): Promise<void> {
+    const fails = this.#dice.chance(this.faults.error);
+    await this.#wait(process);
+    if (!fails) return;
+    this.#atlas.count(FaultClass.flushError);
+    this.#committing = undefined;
+    throw new DiskError('DISK_FULL', 'simulated: no space left on the disk');
+  }
+
+  /** Takes time; a dead process waits for ever. */
+  async #wait(process: SimProcess): Promise<void> {
     if (!process.isAlive) return NEVER;
-    const { stepUsMean, slow, slowUsMax, error } = this.faults;
+    const { stepUsMean, slow, slowUsMax } = this.faults;
     let us = 1 + this.#dice.exponential(stepUsMean);
     if (this.#dice.chance(slow)) {
       this.#atlas.count(FaultClass.flushSlow);
       us = this.#dice.below(slowUsMax);
     }
-    const fails = this.#dice.chance(error);
     await new Promise<void>((resolve) => void this.#scheduler.schedule(us, process, resolve));
-    if (!fails) return undefined;
-    this.#atlas.count(FaultClass.flushError);
-    this.#committing = undefined;
-    throw new Error('simulated: no space left on the disk');
+    return undefined;
   }
 }
 
 class MountedSegments implements SegmentStore {
   readonly #inner: MemorySegmentStore;
   readonly #step: () => Promise<void>;
+  readonly #wait: () => Promise<void>;
 
-  constructor(inner: MemorySegmentStore, step: () => Promise<void>) {
+  constructor(inner: MemorySegmentStore, step: () => Promise<void>, wait: () => Promise<void>) {
     this.#inner = inner;
     this.#step = step;
+    this.#wait = wait;
   }
 
   async write(memtable: SharedMemtable, options: SegmentOptions): Promise<SegmentMetadata> {
@@ -142,8 +150,9 @@ class MountedSegments implements SegmentStore {
     return this.#inner.open(metadata);
   }
 
+  /** Needs no space. */
   async read(segment: SegmentMetadata, offset: number, length: number): Promise<Uint8Array> {
-    await this.#step();
+    await this.#wait();
     return this.#inner.read(segment, offset, length);
   }
 
