@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { assert, assertNever } from '@kvstore/std';
 import { AdminClient } from './admin-client.ts';
+import { batchScheduled } from './batch-scheduling.ts';
 import {
   type ClusterOptions,
   type Environment,
@@ -128,11 +129,12 @@ async function runInForeground(options: ClusterOptions, env: Environment): Promi
     import('./run-cluster.ts'),
     import('../nats-binary.ts'),
   ]);
+  const batch = (program: Program): Program => batchScheduled(program, env['PATH']);
   const programs = {
-    consensus: app('consensus'),
-    storage: app('storage'),
-    gateway: app('gateway'),
-    nats: natsServer(findNatsServer),
+    consensus: batch(app('consensus')),
+    storage: batch(app('storage')),
+    gateway: batch(app('gateway')),
+    nats: batch(natsServer(findNatsServer)),
   };
   return runCluster(options, env, programs, {
     out: (text) => process.stdout.write(text),

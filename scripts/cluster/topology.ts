@@ -147,6 +147,8 @@ function servicePlan(
     app,
     node,
     environment: {
+      // Of glibc: large allocations in huge pages; a memtable is read at random all the time.
+      GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
       ...inherited(environment),
       ...clusterSecret(environment, directory),
       KVSTORE_DATA_DIR: options.dataDir,
