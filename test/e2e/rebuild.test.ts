@@ -130,7 +130,7 @@ test('a flipped byte in a segment sets the data aside, and a snapshot takes its 
   expect(await metric(target, 'snapshot_bytes_received_total')).toBeGreaterThan(
     VALUES * VALUE_BYTES * 0.9,
   );
-  expect(asides()).toHaveLength(1);
+  await eventually('what an earlier fence kept is gone', () => asides().length === 1);
   expect(cluster.log(target)).toContain('is damaged or not the leader');
   expect(cluster.log(target)).toContain('holds a snapshot of');
 });
@@ -155,7 +155,7 @@ test('the source killed during the transfer: another one takes over, or the log'
   );
   await cluster.startAgain(source);
   await untilRebuilt();
-  expect(asides()).toHaveLength(1);
+  await eventually('what an earlier fence kept is gone', () => asides().length === 1);
 });
 
 test('the receiver killed during the transfer: it goes on when it is started again', async () => {
@@ -166,7 +166,7 @@ test('the receiver killed during the transfer: it goes on when it is started aga
   await untilRebuilt();
   await counter.advance(3);
   await cluster.untilEqual();
-  expect(asides()).toHaveLength(1);
+  await eventually('what an earlier fence kept is gone', () => asides().length === 1);
   cluster.expectAllRun();
   cluster.expectNothingForbidden();
 });
