@@ -5,8 +5,8 @@
  * missing step.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { directoriesOf, findExecutable, isExecutable } from './executables.ts';
 
 const REMEDY =
   'install nats-server 2.9.10 or later (Debian: apt-get install nats-server) or set KVSTORE_NATS_BIN to its path';
@@ -43,19 +43,8 @@ function thisMachine(): Machine {
 }
 
 function installed({ environment, systemDirectories }: Machine): string | undefined {
-  const path = (environment['PATH'] ?? '').split(delimiter).filter((each) => each !== '');
-  return [...path, ...systemDirectories]
-    .map((directory) => join(directory, 'nats-server'))
-    .find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
+  const directories = [...directoriesOf(environment['PATH']), ...systemDirectories];
+  return findExecutable('nats-server', directories);
 }
 
 function aptInstall(): boolean {

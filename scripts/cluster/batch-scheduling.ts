@@ -4,25 +4,11 @@
  * time splits the work of a turn into many small batches, and each finds its code evicted from the caches.
  * Nobody's share changes, and no right is needed.
  */
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { directoriesOf, findExecutable } from '../executables.ts';
 import type { Program } from './supervised-process.ts';
 
 /** `chrt` of `path` replaces itself by the program: the pid is the program's. */
 export function batchScheduled(program: Program, path: string | undefined): Program {
-  const chrt = (path ?? '')
-    .split(delimiter)
-    .filter((directory) => directory !== '')
-    .map((directory) => join(directory, 'chrt'))
-    .find(isExecutable);
+  const chrt = findExecutable('chrt', directoriesOf(path));
   return chrt === undefined ? program : [chrt, '--batch', '0', ...program];
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
