@@ -1,50 +1,31 @@
 /** Raft messages that must not count any more: of removed members, and of a former start of their sender. */
 import { MemoryBus } from '@kvstore/bus';
-import {
-  clusterTagOf,
-  ConsensusOperation,
-  FrameCodec,
-  FrameKind,
-  SenderRole,
-  Subjects,
-} from '@kvstore/contract';
+import { ConsensusOperation, FrameCodec, FrameKind, SenderRole } from '@kvstore/contract';
 import type { Message } from '@kvstore/raft';
-import { nodeId, SeededRandom, term } from '@kvstore/std';
-import {
-  eventually,
-  MemoryHardState,
-  MemoryLogStore,
-  realClock,
-  realTimers,
-} from '@kvstore/testing';
+import { nodeId, term } from '@kvstore/std';
+import { eventually, realClock } from '@kvstore/testing';
 import { encodeMessage } from './raft-codec.ts';
-import { Sequencer } from './sequencer.ts';
+import {
+  CLUSTER,
+  CLUSTER_TAG,
+  identity,
+  makeSequencer,
+  subjects,
+} from './sequencer.test-support.ts';
 
-const CLUSTER_ID = '7e57c1a5-0000-4000-8000-000000000000';
 const self = nodeId('node-1');
 const other = nodeId('node-2');
-const identity = { cluster: 'test', group: 'g0', secret: new Uint8Array(32).fill(7) };
-const subjects = new Subjects(identity.cluster, identity.group);
 
 const bus = new MemoryBus();
 const failures: unknown[] = [];
-const sequencer = new Sequencer({
-  ...identity,
+const sequencer = makeSequencer(bus, {
   node: self,
-  incarnation: 1,
   voters: [self],
-  lanes: { data: bus, control: bus },
-  log: new MemoryLogStore(),
-  hardStates: new MemoryHardState(),
-  clock: realClock,
-  timers: realTimers,
-  random: new SeededRandom(1),
-  config: { tickMs: 5 },
   onFatal: (error) => failures.push(error),
 });
 
 beforeAll(async () => {
-  await sequencer.start(CLUSTER_ID);
+  await sequencer.start(CLUSTER);
   await eventually('it leads', () => sequencer.status().role === 'leader');
 });
 afterAll(async () => {
@@ -63,7 +44,7 @@ async function tell(incarnation: number): Promise<void> {
     term: term(sequencer.status().term),
     round: 1,
   };
-  const body = encodeMessage(clusterTagOf(CLUSTER_ID), realClock.wallMs(), message);
+  const body = encodeMessage(CLUSTER_TAG, realClock.wallMs(), message);
   const frame = new FrameCodec({ ...identity, sender }).seal(FrameKind.raft, term(1), body);
   bus.publish(subjects.consensus(self, ConsensusOperation.vote), frame);
   await new Promise((resolve) => setImmediate(resolve));

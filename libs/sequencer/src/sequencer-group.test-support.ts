@@ -5,7 +5,6 @@
 import { MemoryBus } from '@kvstore/bus';
 import {
   type Beacon,
-  clusterTagOf,
   ConsensusOperation,
   decodePullReply,
   encodeBeacon,
@@ -14,23 +13,20 @@ import {
   FrameKind,
   type PullReply,
   SenderRole,
-  Subjects,
 } from '@kvstore/contract';
-import { chain, logIndex, type NodeId, nodeId, SeededRandom, term } from '@kvstore/std';
-import {
-  eventually,
-  MemoryHardState,
-  MemoryLogStore,
-  realClock,
-  realTimers,
-} from '@kvstore/testing';
-import { Sequencer } from './sequencer.ts';
+import { chain, logIndex, type NodeId, nodeId, term } from '@kvstore/std';
+import { eventually, MemoryHardState, MemoryLogStore, realClock } from '@kvstore/testing';
+import type { Sequencer } from './sequencer.ts';
 import type { SequencerConfig } from './sequencer-options.ts';
 import type { SequencerNotice } from './sequencer-report.ts';
+import {
+  CLUSTER,
+  CLUSTER_TAG,
+  identity,
+  makeSequencer,
+  subjects,
+} from './sequencer.test-support.ts';
 
-const CLUSTER = '7e57c1a5-0000-4000-8000-000000000000';
-const identity = { cluster: 'test', group: 'g0', secret: new Uint8Array(32).fill(7) };
-const subjects = new Subjects(identity.cluster, identity.group);
 export const nodes = [nodeId('node-1'), nodeId('node-2'), nodeId('node-3')] as const;
 export const [n1, n2, n3] = nodes;
 /** What one entry without batches takes in a memory log. */
@@ -69,17 +65,12 @@ export class Group {
   }
 
   async start(node: NodeId, log: MemoryLogStore, hardStates: MemoryHardState): Promise<void> {
-    const sequencer = new Sequencer({
-      ...identity,
+    const sequencer = makeSequencer(this.bus, {
       node,
       incarnation: ++this.#starts,
       voters: nodes,
-      lanes: { data: this.bus, control: this.bus },
       log,
       hardStates,
-      clock: realClock,
-      timers: realTimers,
-      random: new SeededRandom(this.#starts),
       config: this.#config,
       onFatal: (error) => this.failures.push(error),
       onNotice: (notice) => this.notices.push(notice),
@@ -120,7 +111,7 @@ export class Group {
   tell(node: NodeId, durable: number, more: Partial<Beacon> = {}): void {
     const sender = { role: SenderRole.storage, name: node, incarnation: 1 };
     const beacon = {
-      clusterTag: clusterTagOf(CLUSTER),
+      clusterTag: CLUSTER_TAG,
       applied: logIndex(durable),
       durable: logIndex(durable),
       chain: chain(0),

@@ -5,28 +5,25 @@ import {
   clusterTagOf,
   decodeMark,
   encodeBeacon,
+  encodeMark,
   FrameCodec,
   FrameKind,
   FrameRefusal,
   type Mark,
   SenderRole,
-  Subjects,
 } from '@kvstore/contract';
-import { chain, logIndex, nodeId, SeededRandom, term } from '@kvstore/std';
+import { chain, logIndex, nodeId, term } from '@kvstore/std';
+import { eventually, realClock } from '@kvstore/testing';
 import {
-  eventually,
-  MemoryHardState,
-  MemoryLogStore,
-  realClock,
-  realTimers,
-} from '@kvstore/testing';
-import { Sequencer } from './sequencer.ts';
+  CLUSTER,
+  CLUSTER_TAG,
+  identity,
+  makeSequencer,
+  subjects,
+} from './sequencer.test-support.ts';
 
 const node = nodeId('node-1');
-const identity = { cluster: 'test', group: 'g0', secret: new Uint8Array(32).fill(7) };
-const subjects = new Subjects(identity.cluster, identity.group);
-
-const CLUSTER = '7e57c1a5-0000-4000-8000-000000000000';
+const FOREIGN_TAG = clusterTagOf('7e57c1a6-0000-4000-8000-000000000000');
 
 describe('the cut point of marks', () => {
   const bus = new MemoryBus();
@@ -36,18 +33,9 @@ describe('the cut point of marks', () => {
   });
   const marks: Mark[] = [];
   const failures: unknown[] = [];
-  const sequencer = new Sequencer({
-    ...identity,
+  const sequencer = makeSequencer(bus, {
     node,
-    incarnation: 1,
     voters: [node],
-    lanes: { data: bus, control: bus },
-    log: new MemoryLogStore(),
-    hardStates: new MemoryHardState(),
-    clock: realClock,
-    timers: realTimers,
-    random: new SeededRandom(1),
-    config: { tickMs: 5 },
     onFatal: (error) => failures.push(error),
   });
 
@@ -66,10 +54,10 @@ describe('the cut point of marks', () => {
     expect(failures).toEqual([]);
   });
 
-  function tell(beacon: Pick<Beacon, 'durable' | 'healthy'>, cluster = CLUSTER): void {
+  function tell(beacon: Pick<Beacon, 'durable' | 'healthy'>, clusterTag = CLUSTER_TAG): void {
     const body = encodeBeacon({
       ...beacon,
-      clusterTag: clusterTagOf(cluster),
+      clusterTag,
       applied: beacon.durable,
       chain: chain(0),
       nextDue: undefined,
@@ -100,9 +88,23 @@ describe('the cut point of marks', () => {
   });
 
   test('is not moved by a storage with the data of another cluster, which is counted', async () => {
-    tell({ durable: logIndex(1), healthy: true }, '7e57c1a6-0000-4000-8000-000000000000');
+    tell({ durable: logIndex(1), healthy: true }, FOREIGN_TAG);
     expect(await nextCutPoint()).toBe(0);
     expect(sequencer.frames.refused.get(FrameRefusal.foreign)).toBe(1);
+  });
+
+  test('is not moved by a mark of another cluster, which is counted', async () => {
+    const sender = { role: SenderRole.consensus, name: nodeId('node-2'), incarnation: 1 };
+    const foreign = {
+      ...(marks.at(-1) as Mark),
+      clusterTag: FOREIGN_TAG,
+      archiveFrom: logIndex(9),
+    };
+    const frames = new FrameCodec({ ...identity, sender });
+    bus.publish(subjects.mark, frames.seal(FrameKind.mark, term(1), encodeMark(foreign)));
+    await nextCutPoint();
+    expect(marks.at(-1)).toMatchObject({ cutPoint: 0, archiveFrom: 0 });
+    expect(sequencer.frames.refused.get(FrameRefusal.foreign)).toBe(2);
   });
 
   test('is what the storages of a majority hold, and never above what is committed', async () => {

@@ -1,67 +1,35 @@
 /**
  * The sequencer: drives the Raft core of one group on one node.
  *
- * Batches of an event-loop turn become one entry (or few, by the cut rules); effects of the core
- * are carried out in its order; committed entries go out on the live lane and their proposers are
- * answered; marks say what is committed; storages pull what they missed. Commands stay opaque.
+ * Batches of gateways are proposed (`proposer.ts`); effects of the core are carried out in its order;
+ * committed entries go out on the live lane and their proposers are answered; marks say what is committed;
+ * storages pull what they missed. What travels is `wire.ts`'s.
  *
  * Invariants
  *   1. nothing is published, answered or served above this replica's commit index
- *   2. a proposal is appended only when the log certainly has room for it, so that a full disk is
- *      an answer and never a half-written promise
- *   3. an error of the log or the hard state that is not waited out stops the process
- *   4. a message of another founded cluster, or of a former start of its sender, is dropped and counted
+ *   2. an error of the log or the hard state that is not waited out stops the process
  */
-import {
-  type BusMessage,
-  type BusSubscription,
-  clusterTagOf,
-  ConsensusOperation,
-  type ConsensusStatus,
-  decodeBeacon,
-  decodeMark,
-  decodePropose,
-  decodePull,
-  encodeEntryBody,
-  encodeLive,
-  encodeMark,
-  encodeProposeReply,
-  encodePullReply,
-  encodeReadIndexReply,
+import type {
+  ConsensusStatus,
   FrameCodec,
-  FrameKind,
-  FrameRefusal,
-  isProposableBatch,
-  type Lanes,
-  type MemberQuestion,
-  type MemberReply,
-  type ProposeReply,
-  type ReadIndexReply,
-  RefusalReason,
-  SenderRole,
-  Subjects,
+  MemberQuestion,
+  MemberReply,
+  Pull,
+  PullReply,
+  ReadIndexReply,
 } from '@kvstore/contract';
-import {
-  isNodeId,
-  LOG_START,
-  type LogIndex,
-  logIndex,
-  type NodeId,
-  type Timer,
-} from '@kvstore/std';
+import { LOG_START, type LogIndex, logIndex, type NodeId, type Timer } from '@kvstore/std';
 import {
   type Configuration,
   type DroppedMessages,
   type Entry,
   type LogBase,
-  type Message,
   type RaftNode,
   type Ready,
   Role,
   type SoftState,
 } from '@kvstore/raft';
 import type { ArchiveSource, ArchiveState } from './archive-source.ts';
-import { askHello } from './ask-hello.ts';
 import { ClusterClock } from './cluster-clock.ts';
 import { CommitWatch } from './commit-watch.ts';
 import { CommittedLog } from './committed-log.ts';
@@ -70,15 +38,12 @@ import { DiskWatch } from './disk-watch.ts';
 import { EntryHeaders } from './entry-headers.ts';
 import { decodeBaseNote } from './log-base-codec.ts';
 import { LogCutter } from './log-cutter.ts';
-import { FormerStarts } from './former-starts.ts';
-import { LogRoom, RECORD_OVERHEAD_BYTES } from './log-room.ts';
 import type { LogStore } from './log-store.ts';
 import { LogWriter } from './log-writer.ts';
 import { MarkPace } from './mark-pace.ts';
 import { MemberRequests } from './member-requests.ts';
 import { Members } from './members.ts';
-import { answerAll, type Proposal, Proposals, refusalOf } from './proposals.ts';
-import { decodeMessage, encodeMessage } from './raft-codec.ts';
+import { Proposer } from './proposer.ts';
 import { ReadRequests } from './read-requests.ts';
 import {
   defaultSequencerConfig,
@@ -87,10 +52,8 @@ import {
 } from './sequencer-options.ts';
 import type { SequencerCounters } from './sequencer-report.ts';
 import { Storages } from './storages.ts';
+import { Wire, type WireListener } from './wire.ts';
 
-/** How long a room is awaited between two looks. */
-const ROOM_POLL_MS = 10;
-const CLOCK_ENTRY_PERIOD_MS = 500;
 /** Two election timeouts without a commit, or without an fsync, are no accident. */
 const PATIENCE_TIMEOUTS = 2;
 
@@ -112,18 +75,14 @@ export class Sequencer {
   readonly archive: ArchiveSource;
   readonly #options: SequencerOptions;
   readonly #config: SequencerConfig;
-  readonly #frames: FrameCodec;
-  readonly #subjects: Subjects;
+  readonly #wire: Wire;
   readonly #raft: RaftNode;
   readonly #members: Members;
   readonly #memberRequests: MemberRequests;
-  readonly #formerStarts = new FormerStarts();
   readonly #writer: LogWriter;
-  readonly #clusterClock: ClusterClock;
   readonly #headers: EntryHeaders;
-  readonly #room: LogRoom;
   readonly #committedLog: CommittedLog;
-  readonly #proposals: Proposals;
+  readonly #proposer: Proposer;
   readonly #storages: Storages;
   readonly #cutter: LogCutter;
   readonly #commitWatch: CommitWatch;
@@ -131,16 +90,12 @@ export class Sequencer {
   readonly #markPace = new MarkPace();
   /** Of the founded cluster that this member belongs to; known from `start` on. */
   #clusterId: string | undefined;
-  #clusterTag = 0;
   readonly #foreign = new Set<string>();
   readonly #reads: ReadRequests;
-  readonly #subscriptions: BusSubscription[] = [];
   #ticker: Timer | undefined;
   #ticks = 0;
   #soft: SoftState;
   #commitIndex: LogIndex = logIndex(0);
-  #lastClockEntry: LogIndex = logIndex(0);
-  #lastClockEntryAtMs = 0;
   #advancing = false;
   #isUnderRepair: boolean;
   #stopped = false;
@@ -148,25 +103,18 @@ export class Sequencer {
   constructor(options: SequencerOptions) {
     this.#options = options;
     this.#config = { ...defaultSequencerConfig, ...options.config };
-    this.#frames = new FrameCodec({
-      cluster: options.cluster,
-      group: options.group,
-      secret: options.secret,
-      sender: { role: SenderRole.consensus, name: options.node, incarnation: options.incarnation },
-    });
-    this.#subjects = new Subjects(options.cluster, options.group);
-    this.#proposals = new Proposals(this.#config.queueBytesMax);
-    this.#clusterClock = new ClusterClock(options.clock, () => this.#majorityWallMs());
-    this.#headers = new EntryHeaders(this.#clusterClock);
-    this.#room = new LogRoom(options.log, options.clock, this.#config.logBytesMax);
+    this.#wire = new Wire(options, () => this.#soft.term);
+    const clusterClock = new ClusterClock(options.clock, () => this.#majorityWallMs());
+    this.#headers = new EntryHeaders(clusterClock);
     this.#commitWatch = new CommitWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.#diskWatch = new DiskWatch(PATIENCE_TIMEOUTS * this.#config.electionTicks);
     this.archive = this.#archiveSource();
-    this.#raft = createCore(options, this.#config, this.#headers, this.#clusterClock);
+    this.#raft = createCore(options, this.#config, this.#headers, clusterClock);
     this.#reads = new ReadRequests(this.#raft);
     this.#members = new Members(this.#raft.status().configuration);
     this.#storages = new Storages(this.#members);
-    this.#memberRequests = this.#takeMemberRequests();
+    this.#proposer = this.#newProposer(clusterClock);
+    this.#memberRequests = this.#newMemberRequests();
     this.#committedLog = new CommittedLog(options.log, this.#raft);
     this.#cutter = this.#newCutter();
     this.#writer = new LogWriter(
@@ -190,7 +138,7 @@ export class Sequencer {
   }
 
   get frames(): FrameCodec {
-    return this.#frames;
+    return this.#wire.frames;
   }
 
   /** Raft messages that the core did not take, by why. */
@@ -204,26 +152,9 @@ export class Sequencer {
    */
   async start(clusterId: string): Promise<void> {
     this.#clusterId = clusterId;
-    this.#clusterTag = clusterTagOf(clusterId);
     await this.#restoreHeader();
-    const { lanes, node, timers } = this.#options;
-    const listen = (
-      lane: keyof Lanes,
-      operation: ConsensusOperation,
-      handler: (message: BusMessage) => void,
-    ): void => {
-      const subject = this.#subjects.consensus(node, operation);
-      this.#subscriptions.push(lanes[lane].subscribe(subject, handler));
-    };
-    listen('data', ConsensusOperation.propose, (m) => this.#onPropose(m));
-    listen('data', ConsensusOperation.readIndex, (m) => this.#onReadIndex(m));
-    listen('data', ConsensusOperation.pull, (m) => this.#onPull(m));
-    listen('data', ConsensusOperation.raft, (m) => this.#onRaft(m));
-    listen('control', ConsensusOperation.vote, (m) => this.#onRaft(m));
-    this.#subscriptions.push(
-      lanes.control.subscribe(this.#subjects.beacon, (m) => this.#onBeacon(m)),
-    );
-    this.#subscriptions.push(lanes.control.subscribe(this.#subjects.mark, (m) => this.#onMark(m)));
+    this.#wire.start(clusterId, this.#listener());
+    const { timers } = this.#options;
     // Why the end of the turn: after a stall the inbox is drained before an election is judged.
     this.#ticker = timers.every(this.#config.tickMs, () => timers.endOfTurn(() => this.#tick()));
     this.#tick();
@@ -233,11 +164,11 @@ export class Sequencer {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#ticker?.cancel();
-    for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    this.#proposals.refuseQueue(undefined);
+    this.#wire.stop();
+    this.#proposer.stop();
     this.#memberRequests.stop();
     await this.#writer.idle();
-    this.#proposals.abandon();
+    this.#proposer.abandon();
     await this.#options.log.close();
     await this.#options.hardStates.close();
   }
@@ -298,9 +229,26 @@ export class Sequencer {
     });
   }
 
-  #takeMemberRequests(): MemberRequests {
-    const { node, clock, timers, lanes } = this.#options;
-    const wire = { bus: lanes.control, frames: this.#frames, subjects: this.#subjects };
+  #newProposer(clusterClock: ClusterClock): Proposer {
+    const { log, clock, timers } = this.#options;
+    return new Proposer({
+      raft: this.#raft,
+      log,
+      headers: this.#headers,
+      clusterClock,
+      storages: this.#storages,
+      clock,
+      timers,
+      config: this.#config,
+      counters: this.counters,
+      soft: () => this.#soft,
+      commitIndex: () => this.#commitIndex,
+      advance: () => this.#advance(),
+    });
+  }
+
+  #newMemberRequests(): MemberRequests {
+    const { node, clock, timers } = this.#options;
     return new MemberRequests({
       node,
       raft: this.#raft,
@@ -308,7 +256,7 @@ export class Sequencer {
       clock,
       timers,
       confirm: (timeoutMs) => this.#confirm(timeoutMs),
-      hello: (other) => askHello(wire, other),
+      hello: (other) => this.#wire.hello(other),
       advance: () => this.#advance(),
     });
   }
@@ -346,7 +294,7 @@ export class Sequencer {
     if (this.#soft.role === Role.leader) {
       this.#watchCommit();
       this.#watchDisk();
-      this.#proposeClockEntry();
+      this.#proposer.tick();
     }
     this.#advance();
     this.#cutter.tick(this.#options.clock.monotonicMs(), this.#commitIndex);
@@ -408,7 +356,7 @@ export class Sequencer {
     if (ready.install !== undefined) this.#basedOn(ready.install);
     for (const entry of ready.append) this.#headers.appended(entry);
     this.#writer.write(ready);
-    for (const message of ready.messages) this.#send(message);
+    for (const message of ready.messages) this.#wire.send(message);
     this.#members.follow(ready.configuration, ready.commitIndex ?? this.#commitIndex);
     if (ready.commitIndex !== undefined) this.#commit(ready.commitIndex, ready.committed);
     for (const { context, index } of ready.reads) {
@@ -427,21 +375,6 @@ export class Sequencer {
     this.#options.onNotice?.({ kind: 'base-installed', index: position.index });
   }
 
-  /** Entries and their answers must not hold up votes and heartbeats: they are on another lane. */
-  #send(message: Message): void {
-    const bulk =
-      message.kind === 'append-request' ||
-      message.kind === 'append-response' ||
-      message.kind === 'base-request';
-    const operation = bulk ? ConsensusOperation.raft : ConsensusOperation.vote;
-    this.#publish(
-      bulk ? 'data' : 'control',
-      this.#subjects.consensus(message.to, operation),
-      FrameKind.raft,
-      encodeMessage(this.#clusterTag, this.#options.clock.wallMs(), message),
-    );
-  }
-
   #commit(commitIndex: LogIndex, entries: readonly Entry[]): void {
     const { role, term } = this.#soft;
     const leads = role === Role.leader;
@@ -450,11 +383,10 @@ export class Sequencer {
     this.counters.entriesCommitted += entries.length;
     for (const entry of entries) {
       this.#headers.committed(entry);
-      const routes = this.#proposals.committed(entry.index);
+      const routes = this.#proposer.committed(entry.index);
       // Why the leader alone: storages would get every entry from every replica otherwise.
       if (!leads) continue;
-      const live = encodeLive({ clusterTag: this.#clusterTag, entry, routes });
-      this.#publish('data', this.#subjects.live, FrameKind.live, live);
+      this.#wire.live({ entry, routes });
     }
     if (first) this.#publishMark();
   }
@@ -464,13 +396,12 @@ export class Sequencer {
     this.#soft = soft;
     if (soft.role === Role.leader && !led) {
       this.counters.electionsWon += 1;
-      // A clock entry of an earlier leadership may never have been committed.
-      this.#lastClockEntry = logIndex(0);
+      this.#proposer.lead();
       this.#commitWatch.reset();
       this.#diskWatch.reset();
       this.#markPace.reset();
     }
-    if (soft.role !== Role.leader && led) this.#proposals.abandon();
+    if (soft.role !== Role.leader && led) this.#proposer.abandon();
   }
 
   async #load(to: NodeId, from: LogIndex, maxBytes: number): Promise<void> {
@@ -502,8 +433,7 @@ export class Sequencer {
     const { cutPoint, changePoint } = this.#raft.status();
     const { archiveFrom } = this.#cutter;
     this.#cutter.told(cutPoint, archiveFrom);
-    const body = encodeMark({
-      clusterTag: this.#clusterTag,
+    this.#wire.mark({
       commitIndex: this.#commitIndex,
       chain,
       cutPoint,
@@ -512,7 +442,6 @@ export class Sequencer {
       archiveFrom,
       members: this.#members.all,
     });
-    this.#publish('control', this.#subjects.mark, FrameKind.mark, body);
   }
 
   /** A memtable is sealed every few minutes, and who joins or leaves cannot wait for that. */
@@ -544,179 +473,62 @@ export class Sequencer {
   }
 
   #beginEpoch(): void {
-    if (this.#archiveState() === undefined || this.#headers.isEpochComing) return;
-    if (!this.#room.takesBareEntry) return;
-    this.#raft.propose(encodeEntryBody(this.#headers.nextEpoch(), []));
-    this.#advance();
+    if (this.#archiveState() !== undefined) this.#proposer.beginEpoch();
   }
 
-  // --- proposals --------------------------------------------------------------------------------
+  // --- what is heard ------------------------------------------------------------------------------
 
-  #onPropose(message: BusMessage): void {
-    const propose = this.#frames.receive(message.payload, FrameKind.propose, decodePropose)?.body;
-    if (propose === undefined) return;
-    const answer = (reply: ProposeReply): void => {
-      if (reply.kind === 'refused') this.counters.proposalsRefused += 1;
-      message.respond(this.#seal(FrameKind.proposeReply, encodeProposeReply(reply)));
+  #listener(): WireListener {
+    const { clock } = this.#options;
+    return {
+      propose: (propose, reply) => this.#proposer.take(propose, reply),
+      readIndex: (reply) => this.#requestRead(reply),
+      pull: (pull, reply) => void this.#servePull(pull, reply),
+      beacon: (node, beacon) => {
+        this.#storages.hear(node, beacon, clock.monotonicMs());
+        // What a storage holds that does not serve is damaged, or being replaced, and counts for nothing.
+        this.#raft.storageDurable(node, beacon.healthy ? beacon.durable : logIndex(0));
+      },
+      // Of a leader, maybe of this one, maybe of one that was deposed: a cut point is true for ever, for no
+      // leader changes voters to such whose storages may lack what was told before it led.
+      mark: ({ cutPoint, archiveFrom }) => this.#cutter.told(cutPoint, archiveFrom),
+      raft: (message, wallMs) => {
+        // Why first: with this vote it may lead, and stamp.
+        this.#storages.hearWall(message.from, wallMs, clock.monotonicMs());
+        this.#raft.step(message);
+        this.#advance();
+      },
+      foreign: (name) => this.#hearForeign(name),
     };
-    if (!isProposableBatch(propose.batch)) {
-      answer({ kind: 'refused', reason: RefusalReason.malformed });
-      return;
-    }
-    const first = this.#proposals.take({ ...propose, answer });
-    if (first) this.#options.timers.endOfTurn(() => this.#propose());
   }
 
-  #propose(): void {
-    if (this.#stopped) return;
-    if (this.#soft.role !== Role.leader) {
-      this.#proposals.refuseQueue(this.#soft.leader);
-      return;
-    }
-    if (this.#room.isComing(this.#proposals.queueBytes)) {
-      this.#options.timers.after(ROOM_POLL_MS, () => this.#propose());
-      return;
-    }
-    let proposedBytes = 0;
-    for (const proposals of this.#proposals.drain()) {
-      proposedBytes += this.#proposeEntry(proposals, proposedBytes);
-    }
-    this.#advance();
-  }
-
-  /**
-   * `proposedBytes`: of this turn, not yet handed to the log and so not yet missing from its room.
-   * Returns what this entry adds to them.
-   */
-  #proposeEntry(proposals: readonly Proposal[], proposedBytes: number): number {
-    const body = encodeEntryBody(
-      this.#headers.next(),
-      proposals.map((proposal) => proposal.batch),
-    );
-    const bytes = body.length + RECORD_OVERHEAD_BYTES;
-    const refusal = this.#refusal(proposedBytes + bytes);
-    if (refusal !== undefined) {
-      answerAll(proposals, { kind: 'refused', reason: refusal });
-      return 0;
-    }
-    const proposed = this.#raft.propose(body);
-    if (proposed.kind === 'appended') {
-      this.counters.batchesProposed += proposals.length;
-      this.#proposals.appended(proposed.index, proposals);
-      return bytes;
-    }
-    answerAll(proposals, refusalOf(proposed));
-    return 0;
-  }
-
-  #refusal(bytes: number): RefusalReason | undefined {
-    const refusal = this.#room.refusal(bytes);
-    if (refusal !== undefined) return refusal;
-    const applied = this.#storages.medianApplied();
-    const behind = applied === undefined ? 0 : this.#commitIndex - applied;
-    return behind > this.#config.unappliedEntriesMax ? RefusalReason.overloaded : undefined;
-  }
-
-  #proposeClockEntry(): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (this.#commitIndex < this.#lastClockEntry || this.#commitIndex === 0) return;
-    const expiry = this.#storages.expiry(this.#clusterClock.now(), this.#lastClockEntry, nowMs);
-    if (expiry === 'idle') return;
-    if (expiry === 'unheard' && nowMs - this.#lastClockEntryAtMs < CLOCK_ENTRY_PERIOD_MS) return;
-    if (!this.#room.takesBareEntry) return;
-    const proposed = this.#raft.propose(encodeEntryBody(this.#headers.next(), []));
-    if (proposed.kind !== 'appended') return;
-    this.#lastClockEntry = proposed.index;
-    this.#lastClockEntryAtMs = nowMs;
-  }
-
-  // --- reads, pulls, storages, replicas ---------------------------------------------------------
-
-  #onReadIndex(message: BusMessage): void {
-    if (this.#frames.open(message.payload, FrameKind.readIndex) === undefined) return;
-    this.#requestRead((reply) => {
-      message.respond(this.#seal(FrameKind.readIndexReply, encodeReadIndexReply(reply)));
-    });
-  }
-
-  #requestRead(answer: (reply: ReadIndexReply) => void): void {
-    if (!this.#reads.add(this.#soft.leader, answer)) return;
+  #requestRead(reply: (reply: ReadIndexReply) => void): void {
+    if (!this.#reads.add(this.#soft.leader, reply)) return;
     this.counters.readIndexRequests += 1;
     this.#advance();
   }
 
-  #onPull(message: BusMessage): void {
-    const pull = this.#frames.receive(message.payload, FrameKind.pull, decodePull)?.body;
-    if (pull === undefined || pull.from === 0) return;
-    this.#servePull(message, pull.from, Math.min(pull.maxBytes, this.#config.pullBytesMax)).catch(
-      (error: unknown) => this.#failUnlessStopped(error),
-    );
-  }
-
-  async #servePull(message: BusMessage, from: LogIndex, maxBytes: number): Promise<void> {
-    const reply = await this.#committedLog.read(from, maxBytes);
-    this.counters.pullsServed += 1;
-    if (this.#stopped) return;
-    const body = encodePullReply({ clusterTag: this.#clusterTag, ...reply });
-    message.respond(this.#seal(FrameKind.pullReply, body));
-  }
-
-  #onBeacon(message: BusMessage): void {
-    const received = this.#frames.receive(message.payload, FrameKind.beacon, decodeBeacon);
-    const node = received?.frame.sender.name;
-    if (received === undefined || node === undefined || !isNodeId(node)) return;
-    const { clusterTag, healthy, durable } = received.body;
-    if (clusterTag !== this.#clusterTag) {
-      this.#frames.refuse(FrameRefusal.foreign);
-      return;
+  async #servePull(
+    { from, maxBytes }: Pull,
+    reply: (reply: Omit<PullReply, 'clusterTag'>) => void,
+  ): Promise<void> {
+    if (from === 0) return;
+    try {
+      const held = await this.#committedLog.read(
+        from,
+        Math.min(maxBytes, this.#config.pullBytesMax),
+      );
+      this.counters.pullsServed += 1;
+      if (!this.#stopped) reply(held);
+    } catch (error) {
+      this.#failUnlessStopped(error);
     }
-    this.#storages.hear(node, received.body, this.#options.clock.monotonicMs());
-    // What a storage holds that does not serve is damaged, or being replaced, and counts for nothing.
-    this.#raft.storageDurable(node, healthy ? durable : logIndex(0));
   }
 
-  /**
-   * Of a leader, maybe of this one, maybe of one that was deposed: a cut point is true for ever, for no
-   * leader changes voters to such whose storages may lack what was told before it led.
-   */
-  #onMark(message: BusMessage): void {
-    const mark = this.#frames.receive(message.payload, FrameKind.mark, decodeMark)?.body;
-    if (mark === undefined || mark.clusterTag !== this.#clusterTag) return;
-    this.#cutter.told(mark.cutPoint, mark.archiveFrom);
-  }
-
-  #onRaft(message: BusMessage): void {
-    const received = this.#frames.receive(message.payload, FrameKind.raft, decodeMessage);
-    if (received === undefined) return;
-    const { name } = received.frame.sender;
-    const { clusterTag, wallMs, message: raftMessage } = received.body;
-    if (clusterTag !== this.#clusterTag) {
-      this.#refuseForeign(name);
-      return;
-    }
-    if (raftMessage.from !== name) return;
-    if (this.#formerStarts.isFormer(received.frame.sender)) {
-      this.#frames.refuse(FrameRefusal.former);
-      return;
-    }
-    // Why first: with this vote it may lead, and stamp.
-    this.#storages.hearWall(raftMessage.from, wallMs, this.#options.clock.monotonicMs());
-    this.#raft.step(raftMessage);
-    this.#advance();
-  }
-
-  #refuseForeign(node: string): void {
-    this.#frames.refuse(FrameRefusal.foreign);
+  /** Warns of each member once. */
+  #hearForeign(node: string): void {
     if (this.#foreign.has(node) || !this.#members.all.some((each) => each === node)) return;
     this.#foreign.add(node);
     this.#options.onNotice?.({ kind: 'foreign-member', node });
-  }
-
-  #publish(lane: keyof Lanes, subject: string, kind: FrameKind, body: Uint8Array): void {
-    this.#options.lanes[lane].publish(subject, this.#seal(kind, body));
-  }
-
-  #seal(kind: FrameKind, body: Uint8Array): Uint8Array {
-    return this.#frames.seal(kind, this.#soft.term, body);
   }
 }
