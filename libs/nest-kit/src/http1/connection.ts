@@ -63,8 +63,6 @@ export class Http1Connection implements AnswerSink {
   /** How many bytes it has at least. */
   #needBytes = 0;
   #headReads = 0;
-  /** From the start of a request on, while the socket is paused. */
-  #unread: Buffer | undefined;
   #output = '';
   #scheduled = false;
   #draining = false;
@@ -126,7 +124,7 @@ export class Http1Connection implements AnswerSink {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'ending') return;
-    assert(this.#unread === undefined, 'a paused socket gave data');
+    assert(this.#state === 'open', 'a paused socket gave data');
     const nowMs = performance.now();
     this.#heard = true;
     this.#quietMs = nowMs;
@@ -199,15 +197,14 @@ export class Http1Connection implements AnswerSink {
     return this.#output.length + this.#socket.writableLength > outputBytesMax;
   }
 
+  /** From the start of a request on, bytes go back: the end of the peer's half stays behind them. */
   #hold(unread: Buffer): void {
-    this.#unread = unread;
     this.#socket.pause();
+    this.#socket.unshift(unread);
   }
 
-  #readHeld(unread: Buffer): void {
-    this.#unread = undefined;
-    this.#read(unread);
-    if (this.#unread === undefined && this.#state === 'open') this.#socket.resume();
+  get #held(): boolean {
+    return this.#socket.isPaused();
   }
 
   // --- answers ------------------------------------------------------------------------------------
@@ -250,9 +247,8 @@ export class Http1Connection implements AnswerSink {
 
   /** What waited for answers to be written, or for the peer to take them. */
   #proceed(): void {
-    const unread = this.#unread;
-    if (this.#state === 'open' && unread !== undefined) {
-      if (!this.#busy) this.#readHeld(unread);
+    if (this.#state === 'open' && this.#held) {
+      if (!this.#busy) this.#socket.resume();
     } else if (this.#unanswered > 0 || this.#output !== '') return;
     else if (this.#state === 'leaving') this.#handOver();
     else if (this.#peerEnded) this.#endWithPeer();
@@ -262,7 +258,7 @@ export class Http1Connection implements AnswerSink {
   // --- ends ---------------------------------------------------------------------------------------
 
   get #nothingToDo(): boolean {
-    return this.#unanswered === 0 && this.#partBytes === 0 && this.#unread === undefined;
+    return this.#unanswered === 0 && this.#partBytes === 0 && !this.#held;
   }
 
   get #idle(): boolean {
@@ -278,13 +274,10 @@ export class Http1Connection implements AnswerSink {
 
   #handOver(): void {
     const socket = this.#socket;
-    const unread = this.#unread;
-    if (socket.destroyed || unread === undefined) return;
+    if (socket.destroyed) return;
     this.#state = 'gone';
-    this.#unread = undefined;
     socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd);
     socket.off('error', this.#onError).off('close', this.#onClose);
-    socket.unshift(unread);
     this.#owner.handOver(this, socket);
     socket.resume();
   }
@@ -336,7 +329,6 @@ export class Http1Connection implements AnswerSink {
   readonly #onClose = (): void => {
     this.#state = 'gone';
     this.#dropParts();
-    this.#unread = undefined;
     this.#first = undefined;
     this.#last = undefined;
     this.#owner.closed(this);

@@ -92,6 +92,20 @@ describe('answers', () => {
     expect(targets(await received)).toEqual(['a', 'b']);
   });
 
+  test('and taken slowly, also when what comes behind them is handed over', async () => {
+    const body = Buffer.alloc(256 * 1024);
+    await start({ handler: (request) => request.respond(200, '', body) });
+    socket.pause();
+    const post = 'POST /k/b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
+    socket.end(get('a').repeat(100) + post);
+    await until(() => server.hot.length > 0);
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    const received = collect(socket);
+    socket.resume();
+    expect((await received).received.length).toBeGreaterThan(100 * body.length);
+    expect(server.hot).toHaveLength(100);
+  });
+
   test('twice are a bug', async () => {
     await start();
     socket.write(get('a'));
