@@ -37,6 +37,7 @@ import {
 } from './entries.ts';
 import { FrameCodec, FrameKind } from './frame.ts';
 import { decodeHello, type Hello } from './hello.ts';
+import { Limits } from './limits.ts';
 import { decodeMark, encodeMark } from './mark.ts';
 import {
   decodeOutcomesFrame,
@@ -60,6 +61,7 @@ const route = { home: nodeId('node-1'), gateway: 'gateway-1' };
 const position = { index: logIndex(7), term: term(2), chain: chain(99) };
 const entry = { ...position, kind: 1 as const, body: bytes('body') };
 
+/** Also that each of the values decodes to what was encoded. */
 function messages<Value>(
   name: string,
   values: readonly Value[],
@@ -67,6 +69,9 @@ function messages<Value>(
   decode: (body: Uint8Array) => Value,
   options: Partial<HostileDecoder<Value>> = {},
 ): void {
+  test(`${name} decodes to what was encoded`, () => {
+    for (const value of values) expect(decode(encode(value))).toEqual(value);
+  });
   hostileBytes(name, { samples: values.map(encode), decode, encode, corpus, ...options });
 }
 
@@ -93,11 +98,26 @@ messages(
   encodeReadIndexReply,
   decodeReadIndexReply,
 );
-messages('live', [{ clusterTag: 7, entry, routes: [route, route] }], encodeLive, decodeLive);
+messages(
+  'live',
+  [
+    { clusterTag: 2 ** 52 - 1, entry, routes: [route, route] },
+    { clusterTag: 0, entry, routes: [] },
+  ],
+  encodeLive,
+  decodeLive,
+);
 messages('pull', [{ from: logIndex(4), maxBytes: 1000 }], encodePull, decodePull);
 messages(
   'pull reply',
-  [{ clusterTag: 7, firstIndex: logIndex(3), commitIndex: logIndex(8), entries: [entry] }],
+  [
+    {
+      clusterTag: 2 ** 52 - 1,
+      firstIndex: logIndex(3),
+      commitIndex: logIndex(8),
+      entries: [entry, { ...entry, kind: 0 as const }],
+    },
+  ],
   encodePullReply,
   decodePullReply,
 );
@@ -120,6 +140,16 @@ messages(
       epoch: 2,
       members: [nodeId('node-1'), nodeId('node-4')],
     },
+    {
+      clusterTag: 1,
+      commitIndex: logIndex(0),
+      chain: chain(0),
+      cutPoint: logIndex(0),
+      flushTo: logIndex(0),
+      archiveFrom: logIndex(0),
+      epoch: 0,
+      members: [],
+    },
   ],
   encodeMark,
   decodeMark,
@@ -136,6 +166,16 @@ messages(
       healthy: true,
       wallMs: 1_700_000_000_000,
       needs: logIndex(3),
+    },
+    {
+      clusterTag: 0,
+      applied: logIndex(0),
+      durable: logIndex(0),
+      chain: chain(0),
+      nextDue: undefined,
+      healthy: false,
+      wallMs: 0,
+      needs: undefined,
     },
   ],
   encodeBeacon,
@@ -178,8 +218,8 @@ messages(
 messages(
   'snapshot request',
   [
-    { kind: 'open', clusterTag: 5, minIndex: logIndex(12) },
-    { kind: 'read', transfer: 3, file: 0, offset: 2 ** 40, length: 4096 },
+    { kind: 'open', clusterTag: 2 ** 52 - 1, minIndex: logIndex(12) },
+    { kind: 'read', transfer: 3, file: 0, offset: 2 ** 40, length: Limits.snapshotPieceBytesMax },
     { kind: 'close', transfer: 3 },
   ],
   encodeSnapshotRequest,
@@ -190,6 +230,7 @@ messages(
   [
     { kind: 'opened', transfer: 3, position, manifestBytes: 400 },
     { kind: 'piece', bytes: bytes('piece') },
+    { kind: 'piece', bytes: bytes('') },
     { kind: 'refused', reason: 4 },
   ],
   encodeSnapshotReply,
