@@ -4,15 +4,13 @@
  */
 import { Controller, Delete, Get, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
 import type { MemberRequest } from '@kvstore/contract';
-import { REQUEST_ID_HEADER, type HttpReply, type HttpRequest } from '@kvstore/nest-kit';
+import type { HttpReply, HttpRequest } from '@kvstore/nest-kit';
 import type { NodeId } from '@kvstore/std';
 import { KvApi } from '../kv/kv-api.ts';
 import { membersDocument } from '../status/members-document.ts';
-import { requireJson } from './accept.ts';
+import { adminTimeoutOf, answerDocument } from './admin-exchange.ts';
 import { integerField, readJsonObject, textField } from './json-body.ts';
-import { orThrow, timeoutOf } from './parameters.ts';
-import { parseQuery } from './query.ts';
-import { queryOf } from './request-target.ts';
+import { orThrow } from './parameters.ts';
 
 @Controller('api/v1/admin')
 export class MembersController {
@@ -29,8 +27,7 @@ export class MembersController {
 
   @Post('members')
   async add(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
-    const body = await readJsonObject(request, ['node']);
-    const node = textField(body, 'node') as NodeId;
+    const node = await nodeIn(request);
     await this.#answer(request, reply, { kind: 'add', node });
   }
 
@@ -65,23 +62,17 @@ export class MembersController {
 
   @Post('leader')
   async transfer(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
-    const body = await readJsonObject(request, ['node']);
-    const node = textField(body, 'node') as NodeId;
+    const node = await nodeIn(request);
     await this.#answer(request, reply, { kind: 'transfer', node });
   }
 
   async #answer(request: HttpRequest, reply: HttpReply, asked: MemberRequest): Promise<void> {
-    requireJson(request.raw.headers.accept);
-    const query = orThrow(parseQuery(queryOf(request.raw.url ?? ''), { timeout: 'single' }));
-    const list = orThrow(await this.#kv.members(asked, timeoutOf(query)));
-    const body = Buffer.from(JSON.stringify(membersDocument(list)));
-    reply.hijack();
-    reply.raw.writeHead(200, {
-      'content-type': 'application/json',
-      'content-length': body.length,
-      'cache-control': 'no-store',
-      [REQUEST_ID_HEADER]: request.id,
-    });
-    reply.raw.end(body);
+    const timeoutMs = adminTimeoutOf(request);
+    const list = orThrow(await this.#kv.members(asked, timeoutMs));
+    answerDocument(request, reply, membersDocument(list));
   }
+}
+
+async function nodeIn(request: HttpRequest): Promise<NodeId> {
+  return textField(await readJsonObject(request, ['node']), 'node') as NodeId;
 }
