@@ -1,21 +1,10 @@
 /** The administrative routes of a running cluster, at whichever gateway answers. */
+import type { MembersDocument } from '@kvstore/gateway';
 import type { GatewayEntry } from './cluster-file.ts';
 import { CommandError } from './command-error.ts';
 
-export interface Member {
-  readonly node: string;
-  readonly role: 'voter' | 'learner';
-  readonly change: 'joining' | 'leaving' | null;
-  readonly priority: number;
-  readonly match_index: number;
-  readonly healthy: boolean;
-}
-
-export interface Members {
-  readonly term: number;
-  readonly leader: string | null;
-  readonly members: readonly Member[];
-}
+export type Members = MembersDocument;
+export type Member = Members['members'][number];
 
 interface Problem {
   readonly code: string;

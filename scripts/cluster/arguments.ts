@@ -112,11 +112,11 @@ export function parseCommand(argv: readonly string[], env: Environment): Command
   if (excess !== undefined) throw new CommandError(`unexpected argument "${excess}"`);
   if (!takesName) return { kind: known, dataDir };
   if (known === 'add') return { kind: known, name, dataDir };
-  const isOfProcess = known === 'start' || known === 'stop';
   if (name === undefined) {
-    throw new CommandError(`${known} needs the name of a ${isOfProcess ? 'process' : 'node'}`);
+    const what = known === 'start' || known === 'stop' ? 'process' : 'node';
+    throw new CommandError(`${known} needs the name of a ${what}`);
   }
-  return isOfProcess ? { kind: known, name, dataDir } : { kind: known, name, dataDir };
+  return { kind: known, name, dataDir };
 }
 
 function clusterOptions(settings: Settings, switches: ReadonlySet<string>): ClusterOptions {

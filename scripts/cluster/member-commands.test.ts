@@ -47,7 +47,7 @@ class Cluster {
     if (this.#looks > 0 && --this.#looks === 0) {
       this.members = this.members.map(({ node }) => voter(node));
     }
-    return { term: 1, leader: 'node-1', members: this.members };
+    return { term: 1, configuration_index: 0, leader: 'node-1', members: this.members };
   }
 
   async #add(node: string): Promise<Members> {
@@ -131,7 +131,7 @@ test('members are a table in the order of their numbers', () => {
     voter('node-10'),
     { ...voter('node-2'), role: 'learner', change: 'joining' } as const,
   ];
-  expect(membersTable({ term: 1, leader: 'node-10', members })).toBe(
+  expect(membersTable({ term: 1, configuration_index: 0, leader: 'node-10', members })).toBe(
     [
       'NODE     ROLE               LEADS   PRIORITY  LOG  HEALTHY',
       'node-2   learner (joining)  -       0         9    yes',

@@ -6,3 +6,4 @@ export { GatewayModule } from './gateway.module.ts';
 export type { GatewayModuleOptions } from './gateway.module.ts';
 export { KvApi } from './kv/kv-api.ts';
 export type { GatewayIdentity } from './status/cluster-status.ts';
+export type { MembersDocument } from './status/members-document.ts';
