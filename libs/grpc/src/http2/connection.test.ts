@@ -3,8 +3,6 @@ import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { createServer, type AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
-import { RpcServer } from '../grpc/rpc-server.ts';
-import type { UnaryCall } from '../grpc/unary-call.ts';
 import { HeaderDecoder } from '../hpack/header-decoder.ts';
 import { FrameParser } from './frame-parser.ts';
 import type { Http2Limits } from './limits.ts';
@@ -15,56 +13,31 @@ import {
   message,
   PREFACE,
   prefix,
-  RawClient,
+  type RawClient,
   REQUEST,
   settings,
   uint32,
   type Frame,
 } from './raw-client.test-support.ts';
+import { HOLD, LARGE, TestServer } from './test-server.test-support.ts';
 
-let server: RpcServer;
-let port: number;
-let held: UnaryCall[];
-/** Calls of Echo. */
-let answered: number;
-const clients: RawClient[] = [];
-
-async function start(limits: Partial<Http2Limits> = {}): Promise<void> {
-  held = [];
-  server = new RpcServer({
-    messageBytesMax: 24 * 1024 * 1024,
-    bufferedBytesMax: 64 * 1024 * 1024,
-    limits,
-    onError: (error) => {
-      throw error;
-    },
-  });
-  answered = 0;
-  server.unary('/test.Test/Echo', (bytes, call) => {
-    answered++;
-    call.respond(bytes);
-  });
-  server.unary('/test.Test/Hold', (_bytes, call) => held.push(call));
-  server.unary('/test.Test/Large', (bytes, call) => {
-    call.respond(Buffer.alloc(bytes.readUInt32BE(0), 1));
-  });
-  port = await server.listen('127.0.0.1', 0);
-}
+let server: TestServer;
 
 function client(): RawClient {
-  const one = new RawClient(port);
-  clients.push(one);
-  return one;
+  return server.client();
 }
 
-beforeEach(() => start());
-afterEach(async () => {
-  for (const one of clients.splice(0)) one.close();
-  await server.close(0);
-});
+/** In the place of the one that has no limits of its own. */
+async function restart(limits: Partial<Http2Limits>): Promise<void> {
+  await server.end();
+  server = await TestServer.start(limits);
+}
 
-const HOLD = { ...REQUEST, ':path': '/test.Test/Hold' };
-const LARGE = { ...REQUEST, ':path': '/test.Test/Large' };
+beforeEach(async () => {
+  server = await TestServer.start();
+});
+afterEach(() => server.end());
+
 const BODY = Buffer.from('hello');
 
 async function echo(peer: RawClient, id: number): Promise<void> {
@@ -307,8 +280,7 @@ test('a pseudo-field that comes twice resets the stream', async () => {
 });
 
 test('DATA beyond the window of its stream is refused', async () => {
-  await server.close(0);
-  await start({ streamWindowBytes: 1_000 });
+  await restart({ streamWindowBytes: 1_000 });
   const peer = client().greet();
   peer.send(headers(1), frame(FrameType.data, 0, 1, Buffer.alloc(1_001)));
   expect(await peer.reset(1)).toBe(flowControlError);
@@ -316,8 +288,7 @@ test('DATA beyond the window of its stream is refused', async () => {
 });
 
 test('windows are widened as bytes come, in batches', async () => {
-  await server.close(0);
-  await start({ streamWindowBytes: 10_000, connectionWindowBytes: 100_000 });
+  await restart({ streamWindowBytes: 10_000, connectionWindowBytes: 100_000 });
   const peer = client().greet();
   const part = Buffer.alloc(4_000);
   peer.send(
@@ -357,27 +328,25 @@ test('a header block over too many frames, or too many bytes, ends the connectio
 });
 
 test('streams above the limit are refused, and one that ends makes room', async () => {
-  await server.close(0);
-  await start({ streamsMax: 2 });
+  await restart({ streamsMax: 2 });
   const peer = client().greet();
   for (const id of [1, 3, 5]) peer.send(headers(id, HOLD), message(id, BODY));
   expect(await peer.reset(5)).toBe(ErrorCode.refusedStream);
-  held[0]!.respond(BODY);
+  server.held[0]!.respond(BODY);
   await peer.response(1);
   await echo(peer, 7);
 });
 
 test('a stream that is reset counts until its work has ended', async () => {
-  await server.close(0);
-  await start({ streamsMax: 2 });
+  await restart({ streamsMax: 2 });
   const peer = client().greet();
   for (const id of [1, 3]) {
     peer.send(headers(id, HOLD), message(id, BODY), frame(FrameType.rstStream, 0, id, uint32(8)));
   }
   peer.send(headers(5), message(5, BODY));
   expect(await peer.reset(5)).toBe(ErrorCode.refusedStream);
-  expect(held.map((call) => call.cancelled)).toEqual([true, true]);
-  for (const call of held) call.respond(BODY);
+  expect(server.held.map((call) => call.cancelled)).toEqual([true, true]);
+  for (const call of server.held) call.respond(BODY);
   await echo(peer, 7);
   expect(peer.frames.some(({ id, type }) => id === 1 && type === FrameType.headers)).toBe(false);
 });
@@ -424,51 +393,6 @@ test('frames in flight behind an early answer are no error', async () => {
   await echo(peer, 3);
 });
 
-test('a response waits for the windows of the stream and of the connection, byte by byte', async () => {
-  const peer = client().greet([SettingId.initialWindowSize, 10]);
-  peer.send(headers(1, LARGE), message(1, uint32(95)));
-  const sent = (): number =>
-    peer.frames
-      .filter(({ type }) => type === FrameType.data)
-      .reduce((sum, each) => sum + each.payload.length, 0);
-  for (let window = 10; window < 100; window += 10) {
-    await peer.until(() => sent() === window);
-    await peer.ping();
-    expect(sent()).toBe(window);
-    peer.send(frame(FrameType.windowUpdate, 0, 1, uint32(10)));
-  }
-  expect((await peer.response(1)).body.length).toBe(100);
-  expect((await peer.response(1)).fields['grpc-status']).toBe('0');
-});
-
-test('a change of INITIAL_WINDOW_SIZE applies to open streams, below zero too', async () => {
-  const peer = client().greet([SettingId.initialWindowSize, 20]);
-  peer.send(headers(1, LARGE), message(1, uint32(95)));
-  await peer.next(({ type }) => type === FrameType.data);
-  peer.send(
-    settings([SettingId.initialWindowSize, 5]),
-    frame(FrameType.windowUpdate, 0, 1, uint32(15)),
-  );
-  await peer.ping();
-  expect(peer.frames.filter(({ type }) => type === FrameType.data)).toHaveLength(1);
-  peer.send(settings([SettingId.initialWindowSize, 1_000]));
-  expect((await peer.response(1)).body.length).toBe(100);
-});
-
-test('the window of the connection is shared in turn', async () => {
-  const peer = client().greet([SettingId.initialWindowSize, 1 << 20]);
-  for (const id of [1, 3]) peer.send(headers(id, LARGE), message(id, uint32(200_000)));
-  const of = (id: number): number =>
-    peer.frames
-      .filter((each) => each.type === 0 && each.id === id)
-      .reduce((sum, each) => sum + each.payload.length, 0);
-  await peer.until(() => of(1) + of(3) === 65_535);
-  for (let given = 0; given < 400_000; given += 65_536) {
-    peer.send(frame(FrameType.windowUpdate, 0, 0, uint32(65_536)));
-  }
-  for (const id of [1, 3]) expect((await peer.response(id)).body.length).toBe(200_005);
-});
-
 test('responses of one turn leave together', async () => {
   const peer = client().greet();
   const ids = Array.from({ length: 50 }, (_, i) => 2 * i + 1);
@@ -476,76 +400,13 @@ test('responses of one turn leave together', async () => {
   await peer.ping();
   const reads: number[] = [];
   peer.socket.on('data', (chunk: Buffer) => reads.push(chunk.length));
-  for (const call of held) call.respond(BODY);
+  for (const call of server.held) call.respond(BODY);
   for (const id of ids) await peer.response(id);
   expect(reads).toHaveLength(1);
 });
 
-test('a peer that does not read is read from no more, and gets everything when it goes on', async () => {
-  await server.close(0);
-  await start({ outputBytesMax: 256 * 1024 });
-  const peer = client().greet();
-  const other = client().greet();
-  peer.send(frame(FrameType.windowUpdate, 0, 0, uint32(0x7000_0000)));
-  await peer.ping();
-  peer.socket.pause();
-  const CALLS = 3_000;
-  const part = Buffer.alloc(10_000, 1);
-  for (let i = 0; i < CALLS; i++) {
-    peer.send(headers(2 * i + 1), message(2 * i + 1, part));
-    // Why: each answer is a turn of the server, in which it would have read.
-    if (i % 10 === 0) await other.ping();
-  }
-  expect(answered).toBeGreaterThan(0);
-  expect(answered).toBeLessThan(CALLS);
-  expect(peer.socket.writableLength).toBeGreaterThan(0);
-  peer.socket.resume();
-  const ends = (): number =>
-    peer.frames.filter(({ type, flags }) => type === FrameType.headers && (flags & 1) !== 0).length;
-  await peer.until(() => ends() === CALLS);
-  expect(answered).toBe(CALLS);
-});
-
-describe('time limits', () => {
-  async function startImpatient(limits: Partial<Http2Limits>): Promise<void> {
-    await server.close(0);
-    await start(limits);
-  }
-
-  test('a peer that does not greet is cut off', async () => {
-    await startImpatient({ handshakeMsMax: 10 });
-    const peer = client();
-    await peer.until(() => peer.closed);
-    expect(await peer.goaway()).toBeUndefined();
-  });
-
-  test('a silent peer gets a PING, and is cut off without an answer', async () => {
-    await startImpatient({ keepaliveMs: 10, keepaliveTimeoutMs: 10 });
-    const peer = client().greet();
-    await peer.next(({ type, flags }) => type === FrameType.ping && flags === 0);
-    expect(await peer.goaway()).toBeUndefined();
-  });
-
-  test('a connection without a stream ends with GOAWAY', async () => {
-    await startImpatient({ idleMsMax: 10 });
-    const peer = client().greet();
-    const ping = await peer.next(({ type, flags }) => type === FrameType.ping && flags === 0);
-    peer.send(frame(FrameType.ping, Flag.ack, 0, ping.payload));
-    expect(await peer.goaway()).toBe(ErrorCode.noError);
-  });
-
-  test('a request that is never ended, and a response that is never taken, are reset', async () => {
-    await startImpatient({ stalledMsMax: 10 });
-    const peer = client().greet([SettingId.initialWindowSize, 0]);
-    peer.send(headers(1), headers(3, LARGE), message(3, uint32(10)));
-    expect(await peer.reset(1)).toBe(ErrorCode.cancel);
-    expect(await peer.reset(3)).toBe(ErrorCode.cancel);
-  });
-});
-
 test('connections above the limit are closed', async () => {
-  await server.close(0);
-  await start({ connectionsMax: 1 });
+  await restart({ connectionsMax: 1 });
   await client().greet().ping();
   const second = client().greet();
   await second.until(() => second.closed);
@@ -556,7 +417,7 @@ test('closing lets calls end, refuses later streams, and then closes', async () 
   const peer = client().greet();
   peer.send(headers(1, HOLD), message(1, BODY));
   await peer.ping();
-  const closed = server.close(10_000);
+  const closed = server.rpc.close(10_000);
   const ping = await peer.next(({ type, flags }) => type === FrameType.ping && flags === 0);
   const goaways = (): readonly Frame[] =>
     peer.frames.filter(({ type }) => type === FrameType.goaway);
@@ -566,7 +427,7 @@ test('closing lets calls end, refuses later streams, and then closes', async () 
   await peer.until(() => goaways().length === 2);
   expect(goaways()[1]?.payload.readUInt32BE(0)).toBe(3);
   peer.send(headers(5), message(5, BODY));
-  held[0]!.respond(BODY);
+  server.held[0]!.respond(BODY);
   expect((await peer.response(1)).fields['grpc-status']).toBe('0');
   await closed;
   expect(peer.frames.some(({ id, type }) => id === 5 && type === FrameType.headers)).toBe(false);
@@ -576,14 +437,14 @@ test('closing cuts what outlasts the grace', async () => {
   const peer = client().greet();
   peer.send(headers(1, HOLD), message(1, BODY));
   await peer.ping();
-  await server.close(50);
-  expect(held[0]!.cancelled).toBe(true);
-  held[0]!.respond(BODY);
+  await server.rpc.close(50);
+  expect(server.held[0]!.cancelled).toBe(true);
+  server.held[0]!.respond(BODY);
 });
 
 test('a duplex stream that is no socket is served', async () => {
   const [near, far] = duplexPair();
-  server.accept(far);
+  server.rpc.accept(far);
   const session = connectHttp2('http://test', { createConnection: () => near });
   expect(await post(session, BODY)).toEqual(BODY);
   session.destroy();
@@ -643,7 +504,7 @@ test('header blocks of another encoder are decoded: many requests with random fi
 });
 
 test('a client of node:http2 with the smallest windows gets a large response', async () => {
-  const session = connectHttp2(`http://127.0.0.1:${port}`, {
+  const session = connectHttp2(`http://127.0.0.1:${server.port}`, {
     settings: { initialWindowSize: 1_000 },
   });
   const answer = await post(session, uint32(300_000), '/test.Test/Large');
