@@ -6,6 +6,8 @@ import {
   type Answer,
   type RequestOptions,
 } from '../../test-support/gateway-harness.ts';
+import { HotExchange, NodeExchange } from './key-exchange.ts';
+import { KeyRoutes } from './key-routes.ts';
 
 interface Step {
   readonly path: string;
@@ -122,5 +124,19 @@ test('any history of requests has the same answers from both', async () => {
   } finally {
     await hot.close();
     await node.close();
+  }
+});
+
+test('each of them comes by its own way', async () => {
+  const get = jest.spyOn(KeyRoutes.prototype, 'get');
+  const gateway = await new GatewayHarness().start();
+  try {
+    await gateway.request('/api/v1/keys/a', {}, 'hot');
+    await gateway.request('/api/v1/keys/a', {}, 'node');
+    const exchanges = get.mock.calls.map(([exchange]) => exchange);
+    expect(exchanges).toEqual([expect.any(HotExchange), expect.any(NodeExchange)]);
+  } finally {
+    get.mockRestore();
+    await gateway.close();
   }
 });
