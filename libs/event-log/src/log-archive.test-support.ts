@@ -100,7 +100,8 @@ export class TestLeader implements ArchiveSource {
   leads = true;
   /** Sees nothing committed above: it was paused, and others lead. Its proposals come to nothing. */
   paused: ArchiveState | undefined;
-  epochsProposed = 0;
+  /** On the monotonic clock, of every epoch that it has proposed. */
+  readonly proposedAtMs: number[] = [];
   readonly #log: TestLog;
   readonly #term: number;
   #proposed = 0;
@@ -134,7 +135,7 @@ export class TestLeader implements ArchiveSource {
   beginEpoch(): void {
     const { state } = this;
     if (state === undefined || this.#proposed > state.epoch) return;
-    this.epochsProposed += 1;
+    this.proposedAtMs.push(performance.now());
     this.#proposed = state.epoch + 1;
     if (this.paused === undefined) setImmediate(() => this.#log.beginEpoch());
   }
