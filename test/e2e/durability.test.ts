@@ -152,7 +152,8 @@ test(`${ROUNDS} rounds of concurrent writers and kill -9 lose nothing acknowledg
       state.dead = true;
       for (const count of await Promise.all(work)) totals.acknowledged += count;
       node = await NodeProcess.start({ dataDir: directory.path });
-      for (const model of models.flat()) totals[await verify(node, model)] += 1;
+      const verdicts = await Promise.all(models.flat().map((model) => verify(node, model)));
+      for (const verdict of verdicts) totals[verdict] += 1;
     }
   } catch (error) {
     throw new Error(

@@ -1,5 +1,5 @@
 /** Snapshots and setting aside on real files: crashes at every operation, names, damage, old formats. */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LsmStore } from '@kvstore/lsm';
 import { SeededRandom } from '@kvstore/std';
@@ -75,16 +75,23 @@ describe('a crash while a snapshot is received and installed', () => {
     return installed;
   }
 
-  async function targetRoot(): Promise<string> {
-    const root = temporaryRoot();
-    const target = await openEngine(root);
+  let made: string;
+
+  beforeAll(async () => {
+    made = temporaryRoot();
+    const target = await openEngine(made);
     await writeTo(target, TARGET_AT);
     await target.close();
+  });
+
+  function targetRoot(): string {
+    const root = temporaryRoot();
+    cpSync(made, root, { recursive: true });
     return root;
   }
 
   async function cutAt(operations: number): Promise<boolean> {
-    const root = await targetRoot();
+    const root = targetRoot();
     const power = new PowerCutDisk(root);
     power.cutAfter(operations);
     const installed = await work(root, power).catch(() => false);
@@ -105,7 +112,7 @@ describe('a crash while a snapshot is received and installed', () => {
   }
 
   test('at any disk operation leaves the old state or the new one, and it can be done again', async () => {
-    const root = await targetRoot();
+    const root = targetRoot();
     const opening = new PowerCutDisk(root);
     await (await openEngine(root, { disk: opening.disk })).close();
     const whole = new PowerCutDisk(root);
