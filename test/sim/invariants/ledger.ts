@@ -49,7 +49,7 @@ export type InvariantId = keyof typeof INVARIANTS;
 /** Of the specification's list, those whose part does not exist yet or is not driven by the simulation. */
 export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
   I20: 'lease reads: in libs/raft; the simulation does not drive them',
-  I25: 'priorities: in libs/raft; the simulation does not drive them',
+  I25: 'priorities: the operator changes them; how leadership follows is in scripts of libs/raft',
   I33: 'watch: not built yet',
   I34: 'backup and point-in-time recovery: not built yet',
 };
