@@ -150,6 +150,18 @@ test('damage that a read finds is answered with "ask elsewhere", every time', as
   }
 });
 
+test('damage that a beacon finds fences it, also at the start', async () => {
+  create([n1, n2]);
+  store.scan = () => {
+    throw damage;
+  };
+  replica.start();
+  await eventually('it is fenced', isFenced);
+  expect(replica.counters.fences).toBe(1);
+  expect(healthy).not.toContain(true);
+  expect(failures).toEqual([]);
+});
+
 test('the same damage again sets the store aside again', async () => {
   create([n1, n2]);
   serveLog(1);

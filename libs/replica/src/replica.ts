@@ -40,6 +40,7 @@ import {
   isNodeId,
   logIndex,
   type LogIndex,
+  type LogTimeMs,
   type NodeId,
   term,
   type Timer,
@@ -687,14 +688,22 @@ export class Replica {
   #publishBeacon(): void {
     const { store, lanes, clock } = this.#options;
     if (this.#clusterTag === undefined) return;
+    let nextDue: LogTimeMs | undefined;
+    try {
+      // Why not always: a store that is damaged, or replaced, can be asked nothing.
+      nextDue = this.#takes ? this.#stateMachine.nextDue : undefined;
+    } catch (error) {
+      // What follows tells of itself.
+      this.failed(error);
+      return;
+    }
     this.#sameBeaconsSkipped = 0;
     const beacon = {
       clusterTag: this.#clusterTag,
       applied: store.applied.index,
       durable: store.durable.index,
       chain: store.applied.chain,
-      // Why not always: a store that is damaged, or replaced, can be asked nothing.
-      nextDue: this.#takes ? this.#stateMachine.nextDue : undefined,
+      nextDue,
       healthy: this.#canBeAsked,
       wallMs: clock.wallMs(),
       needs: this.#needs,
