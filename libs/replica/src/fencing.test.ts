@@ -19,7 +19,8 @@ import {
   realClock,
   realTimers,
 } from '@kvstore/testing';
-import { Replica, type ReplicaNotice } from './replica.ts';
+import { Replica } from './replica.ts';
+import type { ReplicaNotice } from './replica-options.ts';
 
 const [n1, n2] = [nodeId('node-1'), nodeId('node-2')];
 const identity = { cluster: 'test', group: 'g0', secret: new Uint8Array(32).fill(1) };

@@ -17,7 +17,8 @@ import {
 } from '@kvstore/contract';
 import { LOG_START, logIndex, nodeId, revision, term } from '@kvstore/std';
 import { eventually, MemoryReplicaStore, realClock, realTimers } from '@kvstore/testing';
-import { Replica, type ReplicaNotice } from './replica.ts';
+import { Replica } from './replica.ts';
+import type { ReplicaNotice } from './replica-options.ts';
 
 const node = nodeId('node-1');
 const identity = { cluster: 'test', group: 'g0', secret: new Uint8Array(32).fill(1) };

@@ -5,7 +5,8 @@
 export { DivergedError } from './applier.ts';
 export type { EntryArchive } from './entry-archive.ts';
 export { Replica } from './replica.ts';
-export type { ReplicaCounters, ReplicaNotice, ReplicaOptions } from './replica.ts';
+export type { ReplicaCounters } from './replica.ts';
+export type { ReplicaNotice, ReplicaOptions } from './replica-options.ts';
 export type {
   IncomingSnapshot,
   ReplicaStore,

@@ -26,9 +26,10 @@ import type { Awaited, Waiters } from './waiters.ts';
 
 /** What is served: the replica. */
 export interface Served {
-  readonly serves: boolean;
-  readonly stateMachine: StateMachine;
-  readonly reached: Awaited;
+  serves(): boolean;
+  /** Another one after the store was replaced. */
+  stateMachine(): StateMachine;
+  reached(): Awaited;
   /** The replica has to get there. */
   need(index: LogIndex): void;
   failed(error: unknown): void;
@@ -52,12 +53,12 @@ export class ReadServer {
   onRead(message: BusMessage): void {
     const batch = this.#frames.receive(message.payload, FrameKind.read, decodeRead)?.body;
     if (batch === undefined) return;
-    if (!this.#served.serves) {
+    if (!this.#served.serves()) {
       this.#refuseRead(message, ReadStatus.behind);
       return;
     }
     const awaited = { index: batch.minIndex, revision: batch.minRevision };
-    const now = this.#served.reached;
+    const now = this.#served.reached();
     if (awaited.index <= now.index && awaited.revision <= now.revision) {
       this.#answerRead(message, batch);
       return;
@@ -87,14 +88,13 @@ export class ReadServer {
       return;
     }
     this.reads += answers.length;
-    const { revision: at } = this.#served.stateMachine;
+    const { revision: at } = this.#served.stateMachine();
     const reply = { status: ReadStatus.served, revision: at, answers };
     message.respond(this.#frames.seal(FrameKind.readReply, term(0), encodeReadReply(reply)));
   }
 
   #read(read: ReadOperation): ReadAnswer {
-    const { stateMachine } = this.#served;
-    const found = stateMachine.get(read.namespace, read.key, read.atRevision);
+    const found = this.#served.stateMachine().get(read.namespace, read.key, read.atRevision);
     switch (found.kind) {
       case 'found':
         return { kind: AnswerKind.found, bytes: found.record };
@@ -111,7 +111,7 @@ export class ReadServer {
   }
 
   #refuseRead(message: BusMessage, status: ReadStatus): void {
-    const reply = { status, revision: this.#served.stateMachine.revision, answers: [] };
+    const reply = { status, revision: this.#served.stateMachine().revision, answers: [] };
     message.respond(this.#frames.seal(FrameKind.readReply, term(0), encodeReadReply(reply)));
   }
 
@@ -122,12 +122,12 @@ export class ReadServer {
       decodeOutcomesQuery,
     )?.body;
     if (query === undefined) return;
-    if (!this.#served.serves) {
+    if (!this.#served.serves()) {
       // Why: a session of another cluster may have the same number.
       this.#answerQuery(message, query, false);
       return;
     }
-    if (query.minIndex <= this.#served.reached.index) {
+    if (query.minIndex <= this.#served.reached().index) {
       this.#answerQuery(message, query, true);
       return;
     }
@@ -157,7 +157,7 @@ export class ReadServer {
   }
 
   #storedOutcome(session: number, batchNo: number): BatchOutcomeBytes {
-    const stored = this.#served.stateMachine.storedOutcome(session, batchNo);
+    const stored = this.#served.stateMachine().storedOutcome(session, batchNo);
     if (stored === 'not-applied')
       return { batchNo, status: OutcomeStatus.notApplied, bytes: NOTHING };
     if (stored === 'unknown-session') {

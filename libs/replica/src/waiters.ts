@@ -31,13 +31,6 @@ export class Waiters {
     this.#timers = timers;
   }
 
-  /** Highest index that somebody waits for; 0 when nobody does. */
-  get highestIndex(): number {
-    let highest = 0;
-    for (const { awaited } of this.#waiting) highest = Math.max(highest, awaited.index);
-    return highest;
-  }
-
   /** False when too many wait already: `done` is not called then. */
   add(awaited: Awaited, waitMs: number, done: (reached: boolean) => void): boolean {
     const max = awaited.revision > 0 ? REVISION_WAITERS_MAX : WAITERS_MAX;
