@@ -13,7 +13,6 @@ import { runTrial, type TrialReport } from './trial.ts';
 interface Running {
   readonly natsServers: number;
   readonly cluster: ClusterProcess;
-  readonly dataDir: string;
 }
 
 export class ClusterOfTrials {
@@ -34,9 +33,10 @@ export class ClusterOfTrials {
     const { natsServers = 1 } = scenario;
     if (this.#running?.natsServers !== natsServers) await this.stop();
     const running = (this.#running ??= await start(natsServers));
-    const report = await runTrial({ ...running, scenario, trial, seed });
+    const { cluster } = running;
+    const report = await runTrial({ cluster, scenario, trial, seed });
     if (report.violations.length === 0) return { report, failure: undefined };
-    const failure = keepEvidence(this.#evidence, running.dataDir, report);
+    const failure = keepEvidence(this.#evidence, cluster.dataDir, report);
     await this.stop();
     return { report, failure };
   }
@@ -47,7 +47,7 @@ export class ClusterOfTrials {
     this.#running = undefined;
     if (running === undefined) return;
     await running.cluster.stop();
-    rmSync(running.dataDir, { recursive: true, force: true });
+    rmSync(running.cluster.dataDir, { recursive: true, force: true });
   }
 }
 
@@ -55,5 +55,5 @@ export class ClusterOfTrials {
 async function start(natsServers: number): Promise<Running> {
   const dataDir = mkdtempSync(join(tmpdir(), 'kvstore-chaos-'));
   const args = ['--no-restart', '--nats', String(natsServers)];
-  return { natsServers, dataDir, cluster: await ClusterProcess.start({ dataDir, args }) };
+  return { natsServers, cluster: await ClusterProcess.start({ dataDir, args }) };
 }

@@ -45,7 +45,6 @@ export interface FaultEvent {
 
 export interface Target {
   readonly cluster: ClusterProcess;
-  readonly dataDir: string;
   readonly victims: readonly string[];
   readonly seed: number;
   /** Told of everything as it is done; `at` on the clock of the history. */
@@ -149,21 +148,18 @@ async function replaced({ cluster, victims, note, untilServed }: Target): Promis
   note('replaced', [node]);
 }
 
-/** Those of `npm run cluster -- …`, without the CPU of another Node process. */
+/** Those of `npm run cluster -- …`. */
 function memberCommands(cluster: ClusterProcess): MemberCommands {
-  const ask = async (request: ControlRequest): Promise<string | undefined> => {
-    const reply = await askSupervisor(join(cluster.dataDir, 'cluster'), request);
-    if (reply?.kind === 'done') return reply.node;
-    throw new Error(`${request.kind}: ${reply?.reason ?? 'no supervisor'}`);
-  };
   return {
     admin: new AdminClient(cluster.file.gateways),
-    addNode: async (name, replaces) => (await ask({ kind: 'add-node', name, replaces })) as string,
+    addNode: async (name, replaces) => {
+      return (await ask(cluster, { kind: 'add-node', name, replaces })) as string;
+    },
     nodeAdded: async (name) => {
-      await ask({ kind: 'node-added', name });
+      await ask(cluster, { kind: 'node-added', name });
     },
     removeNode: async (name) => {
-      await ask({ kind: 'remove-node', name });
+      await ask(cluster, { kind: 'remove-node', name });
     },
     progress: () => undefined,
   };
@@ -227,7 +223,7 @@ async function stopped(
 }
 
 async function killed(
-  { cluster, dataDir, note }: Target,
+  { cluster, note }: Target,
   names: readonly string[],
   whileDead: () => Promise<void>,
 ): Promise<void> {
@@ -236,13 +232,14 @@ async function killed(
   try {
     await whileDead();
   } finally {
-    for (const name of names) await startAgain(dataDir, name);
+    for (const name of names) await ask(cluster, { kind: 'start', name });
     note('started', names);
   }
 }
 
-/** What `npm run cluster -- start NAME` asks, without the CPU of another Node process. */
-async function startAgain(dataDir: string, name: string): Promise<void> {
-  const reply = await askSupervisor(join(dataDir, 'cluster'), { kind: 'start', name });
-  if (reply?.kind !== 'done') throw new Error(`start ${name}: ${reply?.reason ?? 'no supervisor'}`);
+/** What the command line asks, without the CPU of another Node process; the name of a node that was added. */
+async function ask(cluster: ClusterProcess, request: ControlRequest): Promise<string | undefined> {
+  const reply = await askSupervisor(join(cluster.dataDir, 'cluster'), request);
+  if (reply?.kind === 'done') return reply.node;
+  throw new Error(`${JSON.stringify(request)}: ${reply?.reason ?? 'no supervisor'}`);
 }

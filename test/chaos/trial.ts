@@ -15,7 +15,6 @@ import { Workload } from './workload/workload.ts';
 
 export interface TrialOptions {
   readonly cluster: ClusterProcess;
-  readonly dataDir: string;
   readonly scenario: Scenario;
   readonly trial: number;
   readonly seed: number;
@@ -46,8 +45,12 @@ const RECOVERY_MS_MAX = 30_000;
 /** Load after the recovery: a member that is back may still disturb. */
 const AFTER_MS = 500;
 
-export async function runTrial(options: TrialOptions): Promise<TrialReport> {
-  const { cluster, scenario, trial, seed } = options;
+export async function runTrial({
+  cluster,
+  scenario,
+  trial,
+  seed,
+}: TrialOptions): Promise<TrialReport> {
   const violations: string[] = [];
   const events: FaultEvent[] = [];
   const victims = await scenario.victims(cluster, trial);
@@ -68,8 +71,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
     const untilServed = () => workload.untilServed(recorder.now(), RECOVERY_MS_MAX);
     const note: Target['note'] = (action, names) =>
       events.push({ at: recorder.now(), action, names });
-    const { dataDir } = options;
-    await inject(scenario.fault, { cluster, dataDir, victims, seed, note, untilServed });
+    await inject(scenario.fault, { cluster, victims, seed, note, untilServed });
     await untilServed();
     await untilWhole(cluster);
     recoveredAt = recorder.now();

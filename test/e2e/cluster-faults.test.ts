@@ -47,10 +47,6 @@ interface StreamAnswer {
   readonly success?: boolean;
 }
 
-async function metric(name: string, pattern: RegExp): Promise<number> {
-  return Number(pattern.exec(await cluster.metrics(name))?.[1] ?? NaN);
-}
-
 test('batches from before and after a flush are answered from the session table when storages were killed', async () => {
   const secret = encodeUtf8(readFileSync(join(directory.path, 'cluster-secret'), 'utf8'));
   const identity = { cluster: 'dev', group: 'g0', secret };
@@ -65,7 +61,7 @@ test('batches from before and after a flush are answered from the session table 
     await gateway.decide(session, i, put('bulk', 'x'.repeat(200_000)));
   }
   const durableIndex = (name: string): Promise<number> =>
-    metric(name, /^kvstore_storage_durable_index\{[^}]*\} (\d+)/m);
+    cluster.metric(name, 'kvstore_storage_durable_index');
   const storages = cluster.names('storage');
   await eventually('all have flushed', async () =>
     (await Promise.all(storages.map(durableIndex))).every((index) => index > 0),
@@ -101,7 +97,7 @@ test('the stream of the log deleted under load is written anew in the next epoch
   await counter.advance();
   // Not always the first: the server started anew while the stream was being created.
   const epochNow = async (): Promise<number> =>
-    metric(await cluster.leader(), /^kvstore_event_log_epoch\{[^}]*\} (\d+)/m);
+    cluster.metric(await cluster.leader(), 'kvstore_event_log_epoch');
   let epoch = 0;
   // Why so long: a call that was under way when the server started anew takes 5 s to fail, and the next
   // attempt may wait as long.
@@ -125,7 +121,7 @@ test('the stream of the log deleted under load is written anew in the next epoch
   const leader = await cluster.leader();
   await eventually(
     'all archived again',
-    async () => (await metric(leader, /^kvstore_event_log_lag_entries\{[^}]*\} (\d+)/m)) === 0,
+    async () => (await cluster.metric(leader, 'kvstore_event_log_lag_entries')) === 0,
     30_000,
   );
   expect(await lastSequence(epoch)).toBe(0);
@@ -150,7 +146,7 @@ test('a member whose log is damaged fetches from the others what it lost, and co
   await counter.advanceDuring(cluster.startAgain(name));
   // It is not there before the process listens.
   const repairing = (): Promise<number> =>
-    metric(name, /^kvstore_raft_log_under_repair\{[^}]*\} (\d)/m).catch(() => Number.NaN);
+    cluster.metric(name, 'kvstore_raft_log_under_repair').catch(() => Number.NaN);
   await counter.advanceDuring(
     eventually('it has all again', async () => (await repairing()) === 0, 20_000),
   );

@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { logStreamName } from '@kvstore/contract';
 import { eventually } from '@kvstore/testing';
+import { BigValues } from '../support/big-values.ts';
 import { ClusterProcess, killLeftoverClusters } from '../support/cluster-process.ts';
 import { Counter } from '../support/counter.ts';
 import { becomeAdmin } from '../support/nats-admin.ts';
@@ -15,11 +16,11 @@ jest.setTimeout(180_000);
 
 /** Several files of each log. */
 const VALUES = 180;
-const VALUE_BYTES = 300_000;
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let cluster: ClusterProcess;
 let counter: Counter;
+let values: BigValues;
 
 beforeAll(async () => {
   directory = temporaryDirectory();
@@ -30,32 +31,16 @@ beforeAll(async () => {
   });
   counter = new Counter(cluster);
   await counter.advance(3);
-  for (let i = 0; i < VALUES; i++) {
-    const body = Buffer.alloc(VALUE_BYTES, i % 256);
-    const url = `${cluster.http[0]}/api/v1/keys/big-${i}`;
-    expect((await fetch(url, { method: 'PUT', body })).status).toBe(201);
-  }
+  values = new BigValues(cluster, VALUES);
+  await values.write();
 });
 afterAll(async () => {
   await killLeftoverClusters();
   directory.remove();
 });
 
-async function metric(process: string, name: string): Promise<number> {
-  const lines = (await cluster.metrics(process)).split('\n');
-  const values = lines.filter((each) => new RegExp(`^${name}[ {]`).test(each));
-  return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
-}
-
-const firstIndex = (name: string): Promise<number> => metric(name, 'kvstore_raft_log_first_index');
-
-async function expectValues(): Promise<void> {
-  for (const i of [0, 1, VALUES - 1]) {
-    const response = await fetch(`${cluster.http[0]}/api/v1/keys/big-${i}`);
-    const body = new Uint8Array(await response.arrayBuffer());
-    expect(body).toEqual(new Uint8Array(VALUE_BYTES).fill(i % 256));
-  }
-}
+const firstIndex = (name: string): Promise<number> =>
+  cluster.metric(name, 'kvstore_raft_log_first_index');
 
 test('every member cuts its own log', async () => {
   await eventually(
@@ -79,13 +64,13 @@ async function loseDisk(target: string): Promise<void> {
 }
 
 const snapshots = (name: string): Promise<number> =>
-  metric(name, 'kvstore_storage_snapshots_received_total');
+  cluster.metric(name, 'kvstore_storage_snapshots_received_total', 'outcome="installed"');
 
 test('a storage that lost its disk is filled from the archive, where the log does not reach back', async () => {
   const target = cluster.names('storage').at(-1) as string;
   await counter.advanceDuring(loseDisk(target));
   await cluster.untilEqual();
-  await expectValues();
+  await values.expectThere();
   expect(await snapshots(target)).toBe(0);
 });
 
@@ -98,14 +83,14 @@ test('without that archive it takes a snapshot', async () => {
   const target = cluster.names('storage').at(-1) as string;
   await counter.advanceDuring(loseDisk(target));
   await cluster.untilEqual();
-  await expectValues();
+  await values.expectThere();
   expect(await snapshots(target)).toBe(1);
 });
 
 test('a member that is added gets a base and a snapshot, and votes', async () => {
   const { code, output } = await cluster.command('add');
   expect({ code, output }).toMatchObject({ code: 0 });
-  expect(await metric('consensus-4', 'kvstore_raft_bases_installed_total')).toBe(1);
+  expect(await cluster.metric('consensus-4', 'kvstore_raft_bases_installed_total')).toBe(1);
   expect(await firstIndex('consensus-4')).toBeGreaterThan(1);
   await counter.advance(3);
   await cluster.untilEqual();
@@ -118,7 +103,7 @@ test('all of them killed at once come back from their bases', async () => {
   await cluster.untilReady();
   await counter.advance(3);
   await cluster.untilEqual();
-  await expectValues();
+  await values.expectThere();
   cluster.expectAllRun();
   cluster.expectNothingForbidden();
 });

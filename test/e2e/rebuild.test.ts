@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@kvstore/testing';
+import { BigValues } from '../support/big-values.ts';
 import { ClusterProcess, killLeftoverClusters } from '../support/cluster-process.ts';
 import { Counter } from '../support/counter.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -12,11 +13,11 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 jest.setTimeout(180_000);
 
 const VALUES = 60;
-const VALUE_BYTES = 300_000;
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let cluster: ClusterProcess;
 let counter: Counter;
+let values: BigValues;
 let sources: readonly string[];
 let target: string;
 
@@ -29,14 +30,8 @@ beforeAll(async () => {
   });
   counter = new Counter(cluster);
   [target = '', ...sources] = cluster.names('storage').toReversed();
-  for (let i = 0; i < VALUES; i++) {
-    const body = Buffer.alloc(VALUE_BYTES, i % 256);
-    const response = await fetch(`${cluster.http[0]}/api/v1/keys/big-${i}`, {
-      method: 'PUT',
-      body,
-    });
-    expect(response.status).toBe(201);
-  }
+  values = new BigValues(cluster, VALUES);
+  await values.write();
   await cluster.untilEqual();
   await eventually('all have flushed', async () => {
     const segments = await Promise.all(
@@ -50,16 +45,8 @@ afterAll(async () => {
   directory.remove();
 });
 
-/** The sum over all labels, of those that have this outcome if one is given. */
-async function metric(process: string, name: string, outcome?: string): Promise<number> {
-  const prefix = `kvstore_storage_${name}{`;
-  let sum = 0;
-  for (const line of (await cluster.metrics(process)).split('\n')) {
-    const counts = outcome === undefined || line.includes(`outcome="${outcome}"`);
-    if (line.startsWith(prefix) && counts) sum += Number(line.slice(line.lastIndexOf(' ') + 1));
-  }
-  return sum;
-}
+const metric = (process: string, name: string, label?: string): Promise<number> =>
+  cluster.metric(process, `kvstore_storage_${name}`, label);
 
 const folder = (): string => join(directory.path, cluster.member(target).node as string, 'storage');
 const asides = (): string[] => readdirSync(folder()).filter((name) => name.includes('.aside-'));
@@ -96,11 +83,7 @@ async function untilRebuilt(): Promise<void> {
   await eventually('it serves', async () => (await metric(target, 'fenced')) === 0);
   const [group] = (await cluster.status()).groups;
   for (const member of group?.members ?? []) expect(member.storage?.healthy).toBe(true);
-  for (const i of [0, VALUES - 1]) {
-    const response = await fetch(`${cluster.http[0]}/api/v1/keys/big-${i}`);
-    const body = new Uint8Array(await response.arrayBuffer());
-    expect(body).toEqual(new Uint8Array(VALUE_BYTES).fill(i % 256));
-  }
+  await values.expectThere();
 }
 
 test('a storage whose disk is lost is filled again by the log, while writes go on', async () => {
@@ -126,10 +109,8 @@ test('a flipped byte in a segment sets the data aside, and a snapshot takes its 
   );
   await cluster.untilEqual();
   expect(await metric(target, 'fences_total')).toBe(1);
-  expect(await metric(target, 'snapshots_received_total', 'installed')).toBe(1);
-  expect(await metric(target, 'snapshot_bytes_received_total')).toBeGreaterThan(
-    VALUES * VALUE_BYTES * 0.9,
-  );
+  expect(await metric(target, 'snapshots_received_total', 'outcome="installed"')).toBe(1);
+  expect(await metric(target, 'snapshot_bytes_received_total')).toBeGreaterThan(values.bytes * 0.9);
   await eventually('what an earlier fence kept is gone', () => asides().length === 1);
   expect(cluster.log(target)).toContain('is damaged or not the leader');
   expect(cluster.log(target)).toContain('holds a snapshot of');

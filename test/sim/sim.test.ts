@@ -10,8 +10,6 @@ import { currentCommit, turnOf } from './mutants/rotation.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const SEEDS = 500;
-/** Of each seeded bug; begun where it was caught, the search rarely takes more than a few. */
-const MUTANT_SEEDS = 500;
 const RUN_MS_MAX = 240_000;
 const COMMIT = currentCommit();
 
@@ -62,8 +60,8 @@ test('every seeded bug changes code that is there, exactly once, and has been ca
 
 test.each(turnOf(COMMIT))(
   `the seeded bug $mutant.id is caught; it is its turn at commit ${COMMIT.slice(0, 8)}`,
-  async ({ mutant, firstSeed }) => {
-    const range = ['--seed', String(firstSeed), '--seeds', String(MUTANT_SEEDS)];
+  async ({ mutant, firstSeed, seeds }) => {
+    const range = ['--seed', String(firstSeed), '--seeds', String(seeds)];
     const { status, result } = await simulate('--mutant', mutant.id, ...range);
     expect(`${mutant.id} ${status}`).toBe(`${mutant.id} 1`);
     const { failure } = result;

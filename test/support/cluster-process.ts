@@ -275,6 +275,15 @@ export class ClusterProcess {
     return response.text();
   }
 
+  /** The sum of a metric over its series, or over those with a label that is given; NaN where there is none. */
+  async metric(process: string, metric: string, label = ''): Promise<number> {
+    const lines = (await this.metrics(process)).split('\n');
+    const values = lines
+      .filter((line) => /^\w+/.exec(line)?.[0] === metric && line.includes(label))
+      .map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)));
+    return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value);
+  }
+
   /** What the process has written to its log. */
   log(name: string): string {
     return readFileSync(this.member(name).log, 'utf8');
