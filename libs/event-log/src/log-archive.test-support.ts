@@ -316,6 +316,8 @@ function connectTo(url: string, login: { readonly user: string; readonly pass: s
     servers: url,
     ...login,
     inboxPrefix: login.user === 'admin' ? '_INBOX' : `kv.${CLUSTER}.inbox.${login.user}.node-1`,
+    // As processes do, whose first connection may meet a server that is just coming back.
+    waitOnFirstConnect: true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 20,
   });
