@@ -7,11 +7,11 @@
  * same bytes, before the other one may be touched: it may have been in the page cache only. The
  * mark may lag behind the log; it is never ahead of it.
  */
-import { ByteReader, ByteWriter, DecodeError } from '@kvstore/std';
+import { ByteReader, ByteWriter } from '@kvstore/std';
 import type { Disk } from '@kvstore/std';
 import { LogError } from '@kvstore/sequencer';
-import { createSlotFile, joinPath, SlotFile } from './slot-file.ts';
-import type { Slot, SlotIdentity } from './slot-file.ts';
+import { createSlotFile, joinPath, openSlotFile } from './slot-file.ts';
+import type { SlotFile, SlotIdentity } from './slot-file.ts';
 
 export const DURABLE_MARK_FILE = 'durable-mark';
 
@@ -74,32 +74,17 @@ export async function openDurableMark(
   label: string,
 ): Promise<DurableMark> {
   const path = joinPath(directory, DURABLE_MARK_FILE);
-  const slots = new SlotFile(await disk.open(path), identityOf(label));
-  try {
-    return await readNewest(slots, path, label);
-  } catch (error) {
-    await slots.close();
-    throw error;
-  }
-}
-
-async function readNewest(slots: SlotFile, path: string, label: string): Promise<DurableMark> {
-  const [first, second] = await slots.read();
-  if (first.kind === 'foreign' || second.kind === 'foreign') {
-    throw new LogError('LOG_FOREIGN', `${path} belongs to another cluster or group, not ${label}`);
-  }
-  const a = decodeMark(first);
-  const b = decodeMark(second);
-  const newest = b === undefined || (a !== undefined && a.generation > b.generation) ? a : b;
-  if (newest === undefined) {
-    throw new LogError(
-      'LOG_CORRUPT',
-      `both copies in ${path} are damaged: how far the log was durable is not known`,
-    );
-  }
-  const { generation, sequence } = newest;
-  await slots.write(newest === a ? 0 : 1, generation, encodeSequence(sequence));
-  return new DurableMark(slots, newest === a ? 1 : 0, generation, sequence);
+  return openSlotFile(disk, path, identityOf(label), decodeSequence, async (slots, newest) => {
+    if (newest === undefined) {
+      throw new LogError(
+        'LOG_CORRUPT',
+        `both copies in ${path} are damaged: how far the log was durable is not known`,
+      );
+    }
+    const { generation, slot, value } = newest;
+    await slots.write(slot, generation, encodeSequence(value));
+    return new DurableMark(slots, slot === 0 ? 1 : 0, generation, value);
+  });
 }
 
 function identityOf(label: string): SlotIdentity {
@@ -110,23 +95,10 @@ export function encodeSequence(sequence: number): Uint8Array {
   return new ByteWriter(8).u64(sequence).finish();
 }
 
-function decodeMark(
-  slot: Slot,
-): { readonly generation: number; readonly sequence: number } | undefined {
-  if (slot.kind !== 'valid') return undefined;
-  const sequence = decodeSequence(slot.payload);
-  return sequence === undefined ? undefined : { generation: slot.generation, sequence };
-}
-
-/** Undefined: it makes no sense. */
-export function decodeSequence(payload: Uint8Array): number | undefined {
-  try {
-    const reader = new ByteReader(payload);
-    const sequence = reader.u64();
-    reader.end();
-    return sequence;
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
+/** Throws `DecodeError`. */
+export function decodeSequence(payload: Uint8Array): number {
+  const reader = new ByteReader(payload);
+  const sequence = reader.u64();
+  reader.end();
+  return sequence;
 }

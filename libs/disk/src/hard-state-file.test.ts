@@ -110,7 +110,7 @@ test('two damaged copies, a short file and a missing file are refused by name', 
 test('the file of another node is refused', async () => {
   const disk = await saved(voted(4));
   await expect(open(disk, 'c/g0/b')).rejects.toMatchObject({
-    code: 'HARD_STATE_CORRUPT',
+    code: 'LOG_FOREIGN',
     message: expect.stringContaining('another'),
   });
 });

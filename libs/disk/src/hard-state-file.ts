@@ -33,8 +33,8 @@ import type { Disk, Term } from '@kvstore/std';
 import type { HardState } from '@kvstore/raft';
 import { LogError } from '@kvstore/sequencer';
 import type { HardStateStore } from '@kvstore/sequencer';
-import { createSlotFile, joinPath, SlotFile } from './slot-file.ts';
-import type { Slot, SlotIdentity } from './slot-file.ts';
+import { createSlotFile, joinPath, openSlotFile } from './slot-file.ts';
+import type { SlotFile, SlotIdentity } from './slot-file.ts';
 
 export interface HardStateOptions {
   readonly disk: Disk;
@@ -48,7 +48,7 @@ export interface HardStateOptions {
 
 export const HARD_STATE_FILE = 'hard-state';
 
-/** Rejects with `LogError` HARD_STATE_CORRUPT, or with `DiskError`. */
+/** Rejects with `LogError` HARD_STATE_CORRUPT or LOG_FOREIGN, or with `DiskError`. */
 export async function openHardState(options: HardStateOptions): Promise<HardStateFile> {
   const { disk, directory } = options;
   const identity: SlotIdentity = { magic: 'KVHARDST', label: options.label };
@@ -67,17 +67,14 @@ export async function openHardState(options: HardStateOptions): Promise<HardStat
     );
     return new HardStateFile(created, path, initial, 1);
   }
-  const slots = new SlotFile(await disk.open(path), identity);
-  try {
-    const newest = newestState(await slots.read(), path);
-    const file = new HardStateFile(slots, path, newest, newest.generation);
-    await file.repair(newest.slot);
+  return openSlotFile(disk, path, identity, decodeStored, async (slots, newest) => {
+    if (newest === undefined) throw corrupt(path, 'both copies are damaged');
+    const { generation, slot, value } = newest;
+    const file = new HardStateFile(slots, path, value, generation);
+    await file.repair(slot);
     await disk.syncDirectory(directory);
     return file;
-  } catch (error) {
-    await slots.close();
-    throw error;
-  }
+  });
 }
 
 export class HardStateFile implements HardStateStore {
@@ -118,12 +115,12 @@ export class HardStateFile implements HardStateStore {
     assertFollows(this.#state, state);
     this.#state = state;
     this.#generation += 1;
-    return this.#enqueue(state, this.#generation, [0, 1]);
+    return this.#enqueue(state, this.#generation, 0);
   }
 
   /** Writes the recovered state into both slots, first into the one it was read from. */
   repair(source: 0 | 1): Promise<void> {
-    return this.#enqueue(this.#state, this.#generation, source === 0 ? [0, 1] : [1, 0]);
+    return this.#enqueue(this.#state, this.#generation, source);
   }
 
   async close(): Promise<void> {
@@ -133,17 +130,17 @@ export class HardStateFile implements HardStateStore {
     await this.#slots.close();
   }
 
-  #enqueue(state: HardState, generation: number, order: readonly (0 | 1)[]): Promise<void> {
+  #enqueue(state: HardState, generation: number, first: 0 | 1): Promise<void> {
     const payload = encodeStored({ state, repairTerm: this.repairTerm });
-    const saved = this.#last.then(() => this.#write(payload, generation, order));
+    const saved = this.#last.then(() => this.#write(payload, generation, first));
     this.#last = saved.catch(() => undefined);
     return saved;
   }
 
-  async #write(payload: Uint8Array, generation: number, order: readonly (0 | 1)[]): Promise<void> {
+  async #write(payload: Uint8Array, generation: number, first: 0 | 1): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      for (const slot of order) await this.#slots.write(slot, generation, payload);
+      await this.#slots.writeBoth(generation, payload, first);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       this.#failure = new LogError(
@@ -168,50 +165,22 @@ export interface Stored {
   readonly repairTerm: Term;
 }
 
-interface StoredState extends Stored {
-  readonly generation: number;
-  readonly slot: 0 | 1;
-}
-
-function newestState(slots: readonly [Slot, Slot], path: string): StoredState {
-  if (slots.some((slot) => slot.kind === 'foreign')) {
-    throw corrupt(path, 'belongs to another cluster, group or node');
-  }
-  const first = decodeStored(slots[0], 0);
-  const second = decodeStored(slots[1], 1);
-  if (first === undefined && second === undefined) throw corrupt(path, 'both copies are damaged');
-  if (first === undefined) return second as StoredState;
-  return second !== undefined && second.generation > first.generation ? second : first;
-}
-
-function decodeStored(slot: Slot, number: 0 | 1): StoredState | undefined {
-  if (slot.kind !== 'valid') return undefined;
-  const stored = decodeStoredState(slot.payload);
-  return stored === undefined
-    ? undefined
-    : { ...stored, generation: slot.generation, slot: number };
-}
-
 /** u64 term · u8+vote (empty: none) · u64 repair term. */
 export function encodeStored({ state, repairTerm }: Stored): Uint8Array {
   const vote = encodeUtf8(state.vote ?? '');
   return new ByteWriter(64).u64(state.term).bytes8(vote).u64(repairTerm).finish();
 }
 
-/** Undefined: it makes no sense. */
-export function decodeStoredState(payload: Uint8Array): Stored | undefined {
-  try {
-    const reader = new ByteReader(payload);
-    const storedTerm = term(reader.u64());
-    const vote = decodeUtf8(reader.bytes8());
-    const repairTerm = term(reader.u64());
-    reader.end();
-    if (vote === '') return { state: { term: storedTerm, vote: undefined }, repairTerm };
-    return isNodeId(vote) ? { state: { term: storedTerm, vote }, repairTerm } : undefined;
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
+/** Throws `DecodeError`. */
+export function decodeStored(payload: Uint8Array): Stored {
+  const reader = new ByteReader(payload);
+  const storedTerm = term(reader.u64());
+  const vote = decodeUtf8(reader.bytes8());
+  const repairTerm = term(reader.u64());
+  reader.end();
+  if (vote === '') return { state: { term: storedTerm, vote: undefined }, repairTerm };
+  if (!isNodeId(vote)) throw new DecodeError('a vote for what is no node');
+  return { state: { term: storedTerm, vote }, repairTerm };
 }
 
 function corrupt(path: string, what: string): LogError {

@@ -12,12 +12,12 @@
  *
  * Payload: u64 first sequence · the base (`encodeLogBase`); empty for a log that was never cut.
  */
-import { assert, ByteReader, ByteWriter, DecodeError, LOG_START } from '@kvstore/std';
+import { assert, ByteReader, ByteWriter, LOG_START } from '@kvstore/std';
 import type { Disk, LogPosition } from '@kvstore/std';
 import type { LogBase } from '@kvstore/raft';
 import { decodeLogBase, encodeLogBase, LogError } from '@kvstore/sequencer';
-import { createSlotFile, joinPath, SlotFile } from './slot-file.ts';
-import type { Slot, SlotIdentity } from './slot-file.ts';
+import { createSlotFile, joinPath, openSlotFile } from './slot-file.ts';
+import type { SlotFile, SlotIdentity } from './slot-file.ts';
 
 export const LOG_BASE_FILE = 'base';
 /** Holds the largest configuration that there can be. */
@@ -59,14 +59,9 @@ export class LogBaseFile {
   async save(stored: StoredBase): Promise<void> {
     assert(basePosition(stored).index > basePosition(this.#stored).index, 'the base goes back');
     assert(stored.firstSequence >= this.#stored.firstSequence, 'the first segment goes back');
-    await this.write(stored, [0, 1]);
-    this.#stored = stored;
-  }
-
-  async write(stored: StoredBase, order: readonly (0 | 1)[]): Promise<void> {
     this.#generation += 1;
-    const payload = encodeStored(stored);
-    for (const slot of order) await this.#slots.write(slot, this.#generation, payload);
+    await this.#slots.writeBoth(this.#generation, encodeStored(stored));
+    this.#stored = stored;
   }
 
   close(): Promise<void> {
@@ -91,33 +86,17 @@ export async function openLogBase(
   label: string,
 ): Promise<LogBaseFile> {
   const path = joinPath(directory, LOG_BASE_FILE);
-  const slots = new SlotFile(await disk.open(path), identityOf(label));
-  try {
-    const [first, second] = await slots.read();
-    if (first.kind === 'foreign' || second.kind === 'foreign') {
-      throw new LogError(
-        'LOG_FOREIGN',
-        `${path} belongs to another cluster or group, not ${label}`,
-      );
-    }
-    const a = decodeSlot(first);
-    const b = decodeSlot(second);
-    const newest = b !== undefined && (a === undefined || b.generation > a.generation) ? b : a;
+  return openSlotFile(disk, path, identityOf(label), decodeStored, async (slots, newest) => {
     if (newest === undefined) {
       throw new LogError(
         'LOG_CORRUPT',
         `both copies in ${path} are damaged: where the log begins is not known`,
       );
     }
-    const { stored, generation } = newest;
-    // Why not one more: the copy it was read from is written again with the same bytes.
-    const file = new LogBaseFile(slots, generation - 1, stored);
-    await file.write(stored, newest === a ? [0, 1] : [1, 0]);
-    return file;
-  } catch (error) {
-    await slots.close();
-    throw error;
-  }
+    const { generation, slot, value } = newest;
+    await slots.writeBoth(generation, encodeStored(value), slot);
+    return new LogBaseFile(slots, generation, value);
+  });
 }
 
 function identityOf(label: string): SlotIdentity {
@@ -129,29 +108,12 @@ export function encodeStored({ base, firstSequence }: StoredBase): Uint8Array {
   return encodeLogBase(new ByteWriter().u64(firstSequence), base).finish();
 }
 
-interface DecodedSlot {
-  readonly stored: StoredBase;
-  readonly generation: number;
-}
-
-function decodeSlot(slot: Slot): DecodedSlot | undefined {
-  if (slot.kind !== 'valid') return undefined;
-  const { generation, payload } = slot;
-  const stored = decodeStored(payload);
-  return stored === undefined ? undefined : { stored, generation };
-}
-
-/** Undefined: it makes no sense. */
-export function decodeStored(payload: Uint8Array): StoredBase | undefined {
+/** Throws `DecodeError`. */
+export function decodeStored(payload: Uint8Array): StoredBase {
   if (payload.length === 0) return NEVER_CUT;
-  try {
-    const reader = new ByteReader(payload);
-    const firstSequence = reader.u64();
-    const base = decodeLogBase(reader);
-    reader.end();
-    return { base, firstSequence };
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
+  const reader = new ByteReader(payload);
+  const firstSequence = reader.u64();
+  const base = decodeLogBase(reader);
+  reader.end();
+  return { base, firstSequence };
 }

@@ -6,7 +6,7 @@
  * all before it.
  *
  * The file is built under another name and renamed when complete: a file of this name always had
- * two whole slots. Which slots are written when, and what a bad one means, is the caller's.
+ * two whole slots. Which slots are written when, and what it means that none is whole, is the caller's.
  */
 import {
   assert,
@@ -18,6 +18,7 @@ import {
   equalBytes,
 } from '@kvstore/std';
 import type { Disk, DiskFile } from '@kvstore/std';
+import { LogError } from '@kvstore/sequencer';
 
 export const SLOT_BYTES = 4096;
 
@@ -34,6 +35,13 @@ export interface SlotIdentity {
   readonly label: string;
   /** Of one slot, a multiple of 4,096; default `SLOT_BYTES`. */
   readonly slotBytes?: number;
+}
+
+/** What a whole slot holds. */
+export interface Copy<Value> {
+  readonly value: Value;
+  readonly generation: number;
+  readonly slot: 0 | 1;
 }
 
 export class SlotFile {
@@ -61,8 +69,56 @@ export class SlotFile {
     await this.#file.sync();
   }
 
+  /** Both, `first` first: whole in both when it resolves, and whole in one of them all the time. */
+  async writeBoth(generation: number, payload: Uint8Array, first: 0 | 1 = 0): Promise<void> {
+    await this.write(first, generation, payload);
+    await this.write(first === 0 ? 1 : 0, generation, payload);
+  }
+
   close(): Promise<void> {
     return this.#file.close();
+  }
+}
+
+/**
+ * Opens the file and has `use` make something of its newest whole copy; the file is closed when that fails.
+ * `decode` throws `DecodeError` for what makes no sense, which is damage too. Rejects with LOG_FOREIGN.
+ */
+export async function openSlotFile<Value, Opened>(
+  disk: Disk,
+  path: string,
+  identity: SlotIdentity,
+  decode: (payload: Uint8Array) => Value,
+  use: (slots: SlotFile, newest: Copy<Value> | undefined) => Promise<Opened>,
+): Promise<Opened> {
+  const slots = new SlotFile(await disk.open(path), identity);
+  try {
+    const both = await slots.read();
+    if (both.some(({ kind }) => kind === 'foreign')) {
+      const owner = `another cluster, group or node, not ${identity.label}`;
+      throw new LogError('LOG_FOREIGN', `${path} belongs to ${owner}`);
+    }
+    const [first, second] = [copyOf(both[0], 0, decode), copyOf(both[1], 1, decode)];
+    if (first === undefined || second === undefined) return await use(slots, first ?? second);
+    return await use(slots, second.generation > first.generation ? second : first);
+  } catch (error) {
+    await slots.close();
+    throw error;
+  }
+}
+
+/** Undefined when it is damaged. */
+function copyOf<Value>(
+  slot: Slot,
+  number: 0 | 1,
+  decode: (payload: Uint8Array) => Value,
+): Copy<Value> | undefined {
+  if (slot.kind !== 'valid') return undefined;
+  try {
+    return { value: decode(slot.payload), generation: slot.generation, slot: number };
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
   }
 }
 
