@@ -107,6 +107,7 @@ function votersOf({ node, directory }: NodeContext): readonly NodeId[] {
 
 async function openStores(context: NodeContext, logger: KvLogger): Promise<Stores> {
   const { disk, cluster, group, node, nodes, timers, established } = context;
+  const isAlone = nodes.every((other) => other === node);
   const directory = `consensus/${group}`;
   const shared = { disk, label: `${cluster}/${group}/${node}`, mustExist: established };
   try {
@@ -116,7 +117,7 @@ async function openStores(context: NodeContext, logger: KvLogger): Promise<Store
       directory: `${directory}/log`,
       timers,
       // A single voter has nobody to get back from what it has lost.
-      ...(nodes.some((other) => other !== node) && { onDamage: () => hardStates.beginRepair() }),
+      ...(!isAlone && { onDamage: () => hardStates.beginRepair() }),
     });
     if (log.recovered.damage !== undefined) {
       logger.event('error', log.recovered.damage, {
@@ -127,11 +128,16 @@ async function openStores(context: NodeContext, logger: KvLogger): Promise<Store
     return { log, hardStates };
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
-    throw new StartError(
-      'DATA_DIR_DAMAGED',
-      error.message,
-      'This node must not vote with it: restore the file from a copy, or move the data directory away and let the member start empty.',
-      error,
-    );
+    throw new StartError('DATA_DIR_DAMAGED', error.message, remedyOf(error, isAlone), error);
   }
+}
+
+function remedyOf({ code }: LogError, isAlone: boolean): string {
+  if (code === 'LOG_FOREIGN') return 'Give this member its own data directory back.';
+  if (code === 'FSYNC_FAILED') return 'Look at what is wrong with the disk, then start again.';
+  if (isAlone) return 'Restore the data directory from a copy: what was written since is lost.';
+  return (
+    'This node must not vote with it, nor with an older copy, which has forgotten what it promised: ' +
+    'start a node with an empty disk under a name that was never used, add it and remove this one.'
+  );
 }

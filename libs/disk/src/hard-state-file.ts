@@ -56,7 +56,7 @@ export async function openHardState(options: HardStateOptions): Promise<HardStat
   await disk.makeDirectory(directory);
   const names = await disk.list(directory);
   if (!names.includes(HARD_STATE_FILE)) {
-    if (options.mustExist === true) throw corrupt(path, 'is missing');
+    if (options.mustExist === true) throw corrupt(path, 'the file is missing');
     const initial: Stored = { state: { term: term(0), vote: undefined }, repairTerm: term(0) };
     const created = await createSlotFile(
       disk,
@@ -184,9 +184,5 @@ export function decodeStored(payload: Uint8Array): Stored {
 }
 
 function corrupt(path: string, what: string): LogError {
-  return new LogError(
-    'HARD_STATE_CORRUPT',
-    `term and vote in ${path}: ${what}. This node must not vote again under its identity: ` +
-      'move its data directory away and admit it as a new member; a single node needs its backup',
-  );
+  return new LogError('HARD_STATE_CORRUPT', `term and vote in ${path}: ${what}`);
 }

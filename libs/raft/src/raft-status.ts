@@ -35,7 +35,7 @@ export type ChangeRefusal =
   | 'pending'
   /** Makes no sense here, changes nothing, or brings back an id that was removed. */
   | 'invalid'
-  /** Fewer than a majority of storages would hold the cut point. */
+  /** Fewer than a majority of storages would hold the change point. */
   | 'storages-behind'
   /** Of a learner that shall vote now: its log, or its storage, has not caught up. */
   | 'log-behind'

@@ -5,8 +5,9 @@
  * Invariants
  *   1. the newest configuration of the log is in force, committed or not (thesis 4.1)
  *   2. nothing that a member sends counts once its removal is committed here
- *   3. the cut point never goes down while this replica leads, is never below the base of the log, and above the base is at or
- *      below what a majority of storages holds durably, of the voters of every configuration in force
+ *   3. the cut point never goes down while this replica leads, is never below the base of the log, and above
+ *      the base is at or below what a majority of storages holds durably, of the voters of every configuration
+ *      in force
  *   4. voters change only to such whose majority of storages holds every cut point that anybody was told: this
  *      leader's, and all that was in its log when it came to lead (what was told before was committed)
  */
