@@ -10,7 +10,7 @@
  *      was asked
  *   3. after a change was proposed the answer is never a refusal: it is so, or unsettled
  *   4. a member is added only with the name of the disk that answers under its id and was never used
- *   5. no change leaves a majority of the voters to those that do not answer
+ *   5. no change leaves a majority of the voters to those that do not answer (`member-steps.ts`)
  */
 import {
   checkMemberRequest,
@@ -20,19 +20,19 @@ import {
   type MemberList,
   type MemberQuestion,
   type MemberReply,
-  type MemberRequest,
-  STORAGES_BEHIND,
 } from '@kvstore/contract';
+import type { Change, RaftNode } from '@kvstore/raft';
+import type { Clock, NodeId, Timers } from '@kvstore/std';
 import {
-  type Change,
-  type ChangeRefusal,
-  type Configuration,
-  priorityOf,
-  type RaftNode,
-  replicasOf,
-  type RaftStatus,
-} from '@kvstore/raft';
-import { assertNever, type Clock, type NodeId, type Timers } from '@kvstore/std';
+  busy,
+  type ChangeRequest,
+  memberList,
+  refusalOf,
+  refusalToTransfer,
+  type Step,
+  stepTo,
+  storagesBehind,
+} from './member-steps.ts';
 import type { Members } from './members.ts';
 
 /** The part of the sequencer that this one works with. */
@@ -50,17 +50,6 @@ export interface MemberSequencer {
   advance(): void;
 }
 
-type ChangeRequest = Exclude<MemberRequest, { kind: 'list' | 'transfer' }>;
-
-type Step =
-  | { readonly kind: 'wait' }
-  | { readonly kind: 'so' }
-  | { readonly kind: 'change'; readonly change: Change }
-  | { readonly kind: 'greet' }
-  | Failure;
-
-const WAIT: Step = { kind: 'wait' };
-const SO: Step = { kind: 'so' };
 const WAIT_MS_MAX = 60_000;
 /** Requests that wait at a time. */
 const WAITING_MAX = 64;
@@ -123,7 +112,7 @@ export class MemberRequests {
     let disk: string | undefined;
     let inTheWay = busy('Another change of members is under way.');
     for (;;) {
-      const step = this.#nextStep(request, disk);
+      const step = this.#step(request, disk);
       if (step.kind === 'so') return this.#list();
       // Why after it: a leader that was removed leads no more when that is committed.
       if (!this.#leads) return begun ? { kind: 'unsettled' } : this.#notLeader;
@@ -163,68 +152,10 @@ export class MemberRequests {
   }
 
   /** Judged by the settled configuration, so that one change follows the other. */
-  #nextStep(request: ChangeRequest, disk: string | undefined): Step {
+  #step(request: ChangeRequest, disk: string | undefined): Step {
     const settled = this.#of.members.settled;
-    if (settled === undefined) return WAIT;
-    const { configuration } = settled;
-    switch (request.kind) {
-      case 'add':
-        return stepToAdd(configuration, request.node, disk);
-      case 'remove':
-        return this.#stepToRemove(configuration, request.node);
-      case 'promote':
-        return this.#stepToPromote(configuration, request.node);
-      case 'priority': {
-        const { node, priority } = request;
-        if (!replicasOf(configuration).includes(node)) return unknownMember(node);
-        if (priorityOf(configuration, node) === priority) return SO;
-        return { kind: 'change', change: { kind: 'set-priority', node, priority } };
-      }
-      default:
-        return assertNever(request);
-    }
-  }
-
-  #stepToRemove(configuration: Configuration, node: NodeId): Step {
-    if (configuration.removed.includes(node)) return SO;
-    if (!replicasOf(configuration).includes(node)) return unknownMember(node);
-    const stay = configuration.voters.filter((voter) => voter !== node);
-    if (stay.length === 0) {
-      return failure('INVALID_ARGUMENT', `${node} is the only voter: a cluster has at least one.`);
-    }
-    if (stay.length === configuration.voters.length) {
-      return { kind: 'change', change: { kind: 'remove', node } };
-    }
-    return (
-      this.#withMajority(stay, `Without ${node}`) ?? {
-        kind: 'change',
-        change: { kind: 'remove', node },
-      }
-    );
-  }
-
-  #stepToPromote(configuration: Configuration, node: NodeId): Step {
-    const { voters } = configuration;
-    if (voters.includes(node)) return SO;
-    if (!replicasOf(configuration).includes(node)) return unknownMember(node);
-    return (
-      this.#withMajority([...voters, node], `With ${node}`) ?? {
-        kind: 'change',
-        change: { kind: 'promote', node },
-      }
-    );
-  }
-
-  /** A configuration whose majority does not answer could never be left again. */
-  #withMajority(voters: readonly NodeId[], what: string): Failure | undefined {
-    const { progress } = this.#of.raft.status();
-    const answering = progress.filter((each) => each.recentlyActive).map(({ node }) => node);
-    const answer = voters.filter((voter) => answering.includes(voter)).length;
-    if (answer > Math.floor(voters.length / 2)) return undefined;
-    return failure(
-      'CONDITION_FAILED',
-      `${what} only ${answer} of ${voters.length} voters would answer, which is no majority.`,
-    );
+    if (settled === undefined) return { kind: 'wait' };
+    return stepTo(request, settled.configuration, this.#of.raft.status(), disk);
   }
 
   /** Undefined when it is appended. */
@@ -273,7 +204,7 @@ export class MemberRequests {
         return begun ? { kind: 'unsettled' } : busy('Leadership is being handed over already.');
       }
       if (this.#leads && !begun) {
-        const refused = this.#refusalToTransfer(to, status);
+        const refused = refusalToTransfer(to, status);
         if (refused !== undefined) return refused;
         begun = raft.transferLeadership(to) === 'started';
         if (begun) {
@@ -284,16 +215,6 @@ export class MemberRequests {
       }
       await this.#woken();
     }
-  }
-
-  #refusalToTransfer(to: NodeId, { progress, configuration }: RaftStatus): Failure | undefined {
-    const { voters } = configuration.configuration;
-    if (!replicasOf(configuration.configuration).includes(to)) return unknownMember(to);
-    if (!voters.includes(to)) {
-      return failure('CONDITION_FAILED', `${to} is no voter: only a voter can lead.`);
-    }
-    if (progress.find(({ node }) => node === to)?.recentlyActive === true) return undefined;
-    return failure('CONDITION_FAILED', `${to} does not answer: it cannot take over.`);
   }
 
   // --- answers ----------------------------------------------------------------------------------
@@ -314,96 +235,4 @@ export class MemberRequests {
   #woken(): Promise<void> {
     return new Promise((resolve) => this.#wakers.push(resolve));
   }
-}
-
-function stepToAdd(configuration: Configuration, node: NodeId, disk: string | undefined): Step {
-  if (replicasOf(configuration).includes(node)) return SO;
-  if (configuration.removed.includes(node)) {
-    return failure(
-      'INVALID_ARGUMENT',
-      `${node} was removed, and an id never returns: add the node under another name.`,
-    );
-  }
-  if (disk === undefined) return { kind: 'greet' };
-  return { kind: 'change', change: { kind: 'add-voter', node, disk } };
-}
-
-function unknownMember(node: NodeId): Failure {
-  return failure('INVALID_ARGUMENT', `${node} is no member of this cluster.`);
-}
-
-function busy(detail: string): Failure {
-  return failure('OVERLOADED', detail, { retryAfterMs: RETRY_AFTER_MS });
-}
-
-function storagesBehind({ changePoint }: RaftStatus): Failure {
-  return failure(
-    'CONDITION_FAILED',
-    `Too few storages of the voters there would be hold everything up to entry ${changePoint}.`,
-    { retryAfterMs: RETRY_AFTER_MS, extra: { reason: STORAGES_BEHIND } },
-  );
-}
-
-/** 'later': what is in the way passes by itself. */
-function refusalOf(
-  reason: ChangeRefusal,
-  node: NodeId,
-  { progress, lastIndex, changePoint }: RaftStatus,
-): Failure | 'later' | 'storages-behind' {
-  const match = progress.find((each) => each.node === node)?.matchIndex ?? 0;
-  switch (reason) {
-    case 'not-ready':
-    case 'pending':
-    case 'transferring':
-      return 'later';
-    case 'invalid':
-      return failure('INVALID_ARGUMENT', 'The cluster has as many members as it can have.');
-    case 'storages-behind':
-      return reason;
-    case 'log-behind':
-      return failure(
-        'CONDITION_FAILED',
-        `${node} has not caught up: its log ends at entry ${match} of ${lastIndex}.`,
-      );
-    case 'storage-behind':
-      return failure(
-        'CONDITION_FAILED',
-        `${node} has not caught up: its storage does not hold everything up to entry ${changePoint} yet.`,
-      );
-    default:
-      return assertNever(reason);
-  }
-}
-
-function memberList({ term, leader, progress, configuration: at }: RaftStatus): MemberList {
-  const { index, configuration } = at;
-  const { voters, outgoing, joining } = configuration;
-  return {
-    kind: 'members',
-    index,
-    term,
-    leader,
-    members: replicasOf(configuration).map((node) => {
-      const known = progress.find((each) => each.node === node);
-      const votes = voters.includes(node) || outgoing.includes(node);
-      return {
-        node,
-        role: votes ? 'voter' : 'learner',
-        change: changeOf(node, voters, joining, votes),
-        priority: priorityOf(configuration, node),
-        matchIndex: known?.matchIndex ?? 0,
-        healthy: known?.recentlyActive ?? node === leader,
-      };
-    }),
-  };
-}
-
-function changeOf(
-  node: NodeId,
-  voters: readonly NodeId[],
-  joining: readonly NodeId[],
-  votes: boolean,
-): 'joining' | 'leaving' | undefined {
-  if (joining.includes(node)) return 'joining';
-  return votes && !voters.includes(node) ? 'leaving' : undefined;
 }
