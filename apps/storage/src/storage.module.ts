@@ -4,7 +4,7 @@
  */
 import { type DynamicModule, Module } from '@nestjs/common';
 import { clusterTagOf } from '@kvstore/contract';
-import { ManifestError, SegmentError } from '@kvstore/lsm';
+import { DEFAULT_LSM_CONFIG, ManifestError, SegmentError } from '@kvstore/lsm';
 import { type Config, type KvLogger, type NodeContext, Self, StartError } from '@kvstore/nest-kit';
 import {
   type EntryArchive,
@@ -14,6 +14,7 @@ import {
 } from '@kvstore/replica';
 import { openLsmStore } from '@kvstore/sqlite';
 import { filterPrefixLength } from '@kvstore/state-machine';
+import { sealShare } from './seal-share.ts';
 import { StorageController } from './storage.controller.ts';
 import { REPLICA, STORAGE_SELF } from './storage-tokens.ts';
 
@@ -50,10 +51,11 @@ export class StorageModule {
 
 async function openReplica(
   context: NodeContext,
-  { archive, ...config }: StorageOptions,
+  { archive, memtableBytes, ...config }: StorageOptions,
   log: KvLogger,
 ): Promise<Replica> {
   const { disk, dataPath, cluster, group, timers, clock, node, nodes } = context;
+  const share = sealShare(node, nodes);
   let replica: Replica | undefined;
   const onStoreFailure = (error: Error): void => {
     if (replica === undefined) context.onFatal(error);
@@ -70,7 +72,11 @@ async function openReplica(
       // Alone, there is nobody to rebuild it from.
       setsAside: nodes.length > 1,
       filterPrefixLength,
-      config,
+      config: {
+        ...config,
+        memtableBytes: Math.ceil(memtableBytes * share),
+        memtableLogBytes: Math.ceil(DEFAULT_LSM_CONFIG.memtableLogBytes * share),
+      },
       onFatal: onStoreFailure,
     });
     const open = (): Replica =>

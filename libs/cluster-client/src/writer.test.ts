@@ -168,6 +168,27 @@ describe('a writer', () => {
       ),
     );
 
+  test('makes one batch of the requests of following turns, while each brings more, of five at most', async () => {
+    const answers: Promise<unknown>[] = [];
+    await new Promise<void>((resolve) => {
+      const more = (): void => {
+        if (answers.length === 8) {
+          resolve();
+          return;
+        }
+        // Why first: the next request comes before the writer looks at its queue again.
+        setImmediate(more);
+        answers.push(client.write(put(`key-${answers.length}`), 5_000));
+      };
+      more();
+    });
+    await Promise.all(answers);
+    const sizes = scripted.proposed
+      .filter(({ session }) => session !== 0)
+      .map(({ commands }) => commands.length);
+    expect(sizes).toEqual([5, 3]);
+  });
+
   test('never sends a command again that it has called certainly not applied', async () => {
     const refusing = { until: performance.now() + 150 };
     const notLeader = (): ProposeReply => ({ kind: 'not-leader', leader: node });

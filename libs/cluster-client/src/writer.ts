@@ -1,7 +1,7 @@
 /**
  * Writes: from a gateway's requests to batches in the log and back to outcomes.
  *
- * Commands of one event-loop turn become one batch, cut by the rules of `contract`. A batch goes to
+ * Commands of a few event-loop turns become one batch, cut by the rules of `contract`. A batch goes to
  * the leader; its outcome comes from the home storage, usually before the leader's own answer has
  * been handled. Without one, another storage is asked; without the leader's answer, the same bytes
  * are proposed again, which the session makes harmless.
@@ -72,6 +72,8 @@ export interface WriterOptions {
 type Encodable = PendingWrite['command'];
 
 const KEEP_ALIVE_BYTES = 16;
+/** Turns of the event loop that a request waits for others: each costs a look at the sockets. */
+const GATHER_TURNS_MAX = 4;
 const SWEEP_MS = 10;
 const IDLE_SWEEP_MS = 1_000;
 const OUTCOME_PATIENCE_MS = 20;
@@ -162,10 +164,18 @@ export class Writer {
   #scheduleFlush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#options.timers.endOfTurn(() => {
-      this.#flushing = false;
-      this.#flush();
-    });
+    this.#gather(GATHER_TURNS_MAX, 0);
+  }
+
+  /** Requests come on many sockets, a few in each turn: while a turn brings more, the next one may too. */
+  #gather(turnsLeft: number, gathered: number): void {
+    const queued = this.#queue.length;
+    if (turnsLeft > 0 && queued > gathered) {
+      this.#options.timers.endOfTurn(() => this.#gather(turnsLeft - 1, queued));
+      return;
+    }
+    this.#flushing = false;
+    this.#flush();
   }
 
   #flush(): void {

@@ -45,6 +45,8 @@ export class Flusher {
   #nextSegmentId: number;
   #running: Promise<void> | undefined;
   #error: Error | undefined;
+  /** Somebody waits for what is queued. */
+  #hurried = false;
   #stopping = false;
   #ended = false;
   #retry: { readonly timer: Timer; readonly wake: () => void } | undefined;
@@ -65,7 +67,15 @@ export class Flusher {
   enqueue(sealed: SealedMemtable): void {
     if (this.#ended) return;
     this.#queue.push(sealed);
+    if (this.#queue.length > 1) this.hurry();
     this.#running ??= this.#run();
+  }
+
+  /** What is queued is waited for. A queue that grows is: at its bound, writes wait for it. */
+  hurry(): void {
+    if (this.#queue.length === 0) return;
+    this.#hurried = true;
+    this.#options.segments.hurry();
   }
 
   /**
@@ -74,6 +84,7 @@ export class Flusher {
    */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.hurry();
     this.#retry?.timer.cancel();
     this.#retry?.wake();
     await this.#running;
@@ -98,6 +109,7 @@ export class Flusher {
       }
     }
     this.#running = undefined;
+    this.#hurried = false;
   }
 
   async #flush(sealed: SealedMemtable): Promise<void> {
@@ -115,6 +127,7 @@ export class Flusher {
     const { segments, caches, label, blockBytes } = this.#options;
     const id = this.#nextSegmentId;
     const options = { id, label, level: 0, position, blockBytes };
+    if (this.#hurried) segments.hurry();
     const metadata = await segments.write(memtable.share(), options);
     const source = await segments.open(metadata);
     this.#nextSegmentId += 1;

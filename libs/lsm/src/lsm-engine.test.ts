@@ -189,6 +189,33 @@ describe('flushing', () => {
     await engine.close();
   });
 
+  test('takes its time until somebody waits, or the next memtable does', async () => {
+    const bench = new Bench();
+    const engine = await bench.open({ memtableBytes: 1 });
+    bench.holdFlushes();
+    writeEntry(engine, 'a');
+    await turns();
+    expect(bench.segments.hurries).toBe(0);
+    const flushed = engine.flush();
+    expect(bench.segments.hurries).toBe(1);
+    bench.releaseFlushes();
+    await flushed;
+    await turns();
+
+    bench.segments.hurries = 0;
+    bench.holdFlushes();
+    writeEntry(engine, 'b');
+    await turns();
+    expect(bench.segments.hurries).toBe(0);
+    writeEntry(engine, 'c');
+    expect(bench.segments.hurries).toBe(1);
+    bench.releaseFlushes();
+    await engine.flush();
+    // The second one of the queue was no less waited for when its turn came.
+    expect(bench.segments.hurries).toBeGreaterThan(1);
+    await engine.close();
+  });
+
   test('reads see every layer: newest wins, tombstones hide older values', async () => {
     const bench = new Bench();
     const engine = await bench.open();

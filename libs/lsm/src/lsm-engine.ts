@@ -241,6 +241,7 @@ export class LsmEngine {
   async flush(): Promise<void> {
     const target = this.#applied.index;
     if (this.#hasUnsealed()) this.#sealWhenPossible();
+    this.#flusher.hurry();
     await this.#wait(() => this.#durable.index >= target);
   }
 

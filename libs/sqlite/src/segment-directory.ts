@@ -62,6 +62,10 @@ export class SegmentDirectory implements SegmentStore {
     return { ...properties, file, bytes: bytes.length, sha256 };
   }
 
+  hurry(): void {
+    this.#thread.hurry();
+  }
+
   async open({ file, bytes }: SegmentMetadata): Promise<SegmentSource> {
     const size = await this.#size(file);
     if (size !== bytes) {

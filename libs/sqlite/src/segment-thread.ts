@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { SegmentOptions, SharedMemtable } from '@kvstore/lsm';
+import { Hurry } from './duty-cycle.ts';
 import type { BuiltSegment } from './segment-builder.ts';
 import type { SegmentTask, SegmentTaskResult } from './segment-worker.ts';
 
@@ -22,11 +23,23 @@ export class SegmentThread {
   #worker: Worker | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  readonly #hurry = new Hurry();
 
+  /** Takes its time, as long as nobody calls `hurry`. */
   async build(memtable: SharedMemtable, options: SegmentOptions): Promise<BuiltSegment> {
-    const result = await this.#inTurn({ kind: 'build', memtable, options });
-    if (result.kind === 'built') return result.segment;
-    throw unexpected(result);
+    const hurry = this.#hurry.shared;
+    try {
+      const result = await this.#inTurn({ kind: 'build', memtable, options, hurry });
+      if (result.kind === 'built') return result.segment;
+      throw unexpected(result);
+    } finally {
+      this.#hurry.end();
+    }
+  }
+
+  /** Somebody waits for what is being built. */
+  hurry(): void {
+    this.#hurry.begin();
   }
 
   /** SHA-256 of the file at an absolute path, lower-case hexadecimal. */

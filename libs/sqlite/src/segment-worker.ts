@@ -8,7 +8,12 @@ import { assert } from '@kvstore/std';
 import { buildSegment, type BuiltSegment } from './segment-builder.ts';
 
 export type SegmentTask =
-  | { readonly kind: 'build'; readonly memtable: SharedMemtable; readonly options: SegmentOptions }
+  | {
+      readonly kind: 'build';
+      readonly memtable: SharedMemtable;
+      readonly options: SegmentOptions;
+      readonly hurry: SharedArrayBuffer;
+    }
   | { readonly kind: 'hash'; readonly path: string };
 
 export type SegmentTaskResult =
@@ -34,7 +39,7 @@ port.on('message', (task: SegmentTask) => {
 
 async function run(task: SegmentTask): Promise<SegmentTaskResult> {
   if (task.kind === 'build') {
-    return { kind: 'built', segment: buildSegment(task.memtable, task.options) };
+    return { kind: 'built', segment: buildSegment(task.memtable, task.options, task.hurry) };
   }
   const hash = createHash('sha256');
   await pipeline(createReadStream(task.path, { highWaterMark: 1024 * 1024 }), hash);

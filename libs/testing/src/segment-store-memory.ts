@@ -35,6 +35,8 @@ export class MemorySegmentStore implements SegmentStore {
   /** Blocks read so far, to see what a read touched. */
   blocksRead = 0;
   openSources = 0;
+  /** How often somebody said that he waits. */
+  hurries = 0;
 
   /** What is written under a name, for tests that damage it. */
   rows(file: string): Map<number, ChecksummedBytes> {
@@ -43,6 +45,10 @@ export class MemorySegmentStore implements SegmentStore {
 
   remove(file: string): void {
     this.#files.delete(file);
+  }
+
+  hurry(): void {
+    this.hurries += 1;
   }
 
   async write(memtable: SharedMemtable, options: SegmentOptions): Promise<SegmentMetadata> {

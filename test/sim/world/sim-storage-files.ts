@@ -146,6 +146,10 @@ class MountedSegments implements SegmentStore {
     return this.#inner.write(memtable, options);
   }
 
+  hurry(): void {
+    this.#inner.hurry();
+  }
+
   open(metadata: SegmentMetadata): Promise<SegmentSource> {
     return this.#inner.open(metadata);
   }

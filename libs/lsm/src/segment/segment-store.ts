@@ -21,9 +21,12 @@ export interface SegmentStore {
   /**
    * Writes a segment of the memtable off this thread. When it resolves, the file and its name are
    * durable; it is not live, and is removed at the next open, until a manifest commit lists it.
-   * Rejects with `SegmentError` when the process must stop; anything else may be tried again. A call that fails leaves no file that a later call would trip over.
+   * Rejects with `SegmentError` when the process must stop; anything else may be tried again. A call that
+   * fails leaves no file that a later call would trip over. It may take its time, and rest.
    */
   write(memtable: SharedMemtable, options: SegmentOptions): Promise<SegmentMetadata>;
+  /** Somebody waits for the write that is under way, or that comes next: it takes no rests. */
+  hurry(): void;
   /** Opens a segment; rejects with `SegmentError` when it is missing or has another size. */
   open(segment: SegmentMetadata): Promise<SegmentSource>;
   /**

@@ -7,7 +7,7 @@ import { monitorEventLoopDelay, performance as runtime } from 'node:perf_hooks';
 import type { MetricRegistry } from './metric-registry.ts';
 
 const QUANTILES = ['0.5', '0.99', '0.999'] as const;
-const RESOLUTION_MS = 200;
+const RESOLUTION_MS = 500;
 
 /** Returns the function that stops the sampling. */
 export function observeRuntime(registry: MetricRegistry): () => void {

@@ -6,6 +6,7 @@ import type { Config } from '../config/config-table.ts';
 import { KvLogger } from '../logger.ts';
 import { Shutdown } from '../shutdown.ts';
 import { runMain } from '../start-error.ts';
+import { markLate } from './heap.ts';
 
 export interface ServiceStart {
   readonly config: Config;
@@ -34,6 +35,7 @@ export function runService(
       process.stdout.write(`${version}\n`);
       return;
     }
+    markLate();
     const { config } = outcome;
     const log = new KvLogger(config.logLevel);
     const shutdown = new Shutdown({ log });
