@@ -9,7 +9,6 @@
  * a connection would make overload worse.
  */
 import type { Socket } from 'node:net';
-import { untilNextBeat } from '@kvstore/std';
 import type { NatsConnection } from 'nats';
 
 const TICK_MS = 500;
@@ -61,8 +60,7 @@ export class Liveness {
     }
     this.#ticksSincePing += 1;
     if (this.#silentTicks > 0 || this.#ticksSincePing >= PING_TICKS) this.#ping(socket);
-    const delayMs = untilNextBeat(performance.now(), TICK_MS);
-    this.#timer = setTimeout(() => this.#tick(socket), delayMs);
+    this.#timer = setTimeout(() => this.#tick(socket), untilNextLook(performance.now()));
   }
 
   #ping(socket: Socket): void {
@@ -77,4 +75,12 @@ export class Liveness {
       () => undefined,
     );
   }
+}
+
+/**
+ * To the next multiple of `TICK_MS` that is half of it away or more: so the looks at all connections of a
+ * process fall together, and wake it once.
+ */
+function untilNextLook(nowMs: number): number {
+  return (Math.round(nowMs / TICK_MS) + 1) * TICK_MS - nowMs;
 }

@@ -1,5 +1,5 @@
 /** The machine's clocks and timers behind the ports of `std`. Timers never keep the process alive. */
-import { type Clock, type Timer, type Timers, untilNextBeat } from '@kvstore/std';
+import type { Clock, Timer, Timers } from '@kvstore/std';
 
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -12,16 +12,8 @@ export const systemTimers: Timers = {
     return { cancel: () => clearTimeout(timer) };
   },
   every(periodMs, callback): Timer {
-    let timer: NodeJS.Timeout;
-    const arm = (): void => {
-      timer = setTimeout(run, untilNextBeat(performance.now(), periodMs)).unref();
-    };
-    const run = (): void => {
-      arm();
-      callback();
-    };
-    arm();
-    return { cancel: () => clearTimeout(timer) };
+    const timer = setInterval(callback, periodMs).unref();
+    return { cancel: () => clearInterval(timer) };
   },
   endOfTurn(callback): void {
     setImmediate(callback);

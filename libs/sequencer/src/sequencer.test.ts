@@ -118,3 +118,26 @@ describe('the cut point of marks', () => {
     expect(await nextCutPoint()).toBeGreaterThanOrEqual(cutPoint);
   });
 });
+
+describe('a lease', () => {
+  const bus = new MemoryBus();
+  const sequencer = makeSequencer(bus, {
+    node,
+    voters: [node],
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+
+  afterAll(async () => {
+    await sequencer.stop();
+    await bus.close();
+  });
+
+  test('is what a leader has, and names what is committed', async () => {
+    expect(sequencer.leaseRead()).toBeUndefined();
+    await sequencer.start(CLUSTER);
+    await eventually('it has one', () => sequencer.leaseRead() !== undefined);
+    expect(sequencer.leaseRead()).toBe(sequencer.status().commitIndex);
+  });
+});

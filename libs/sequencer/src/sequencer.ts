@@ -205,6 +205,14 @@ export class Sequencer {
     return this.#memberRequests.answer(question);
   }
 
+  /**
+   * The index that a read of now has to wait for, without asking anybody: while this node leads and its lease is
+   * certainly valid.
+   */
+  leaseRead(): LogIndex | undefined {
+    return this.#raft.leaseRead(this.#options.clock.monotonicMs());
+  }
+
   /** In force here, which may not be committed yet. */
   get configuration(): Configuration {
     return this.#members.inForce;

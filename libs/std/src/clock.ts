@@ -14,16 +14,8 @@ export interface Timer {
 export interface Timers {
   /** Calls `callback` once, `delayMs` from now or later. Does not keep the process alive. */
   after(delayMs: number, callback: () => void): Timer;
-  /** Calls `callback` every `periodMs`, first half a period to one and a half from now; missed periods are not made up for. */
+  /** Calls `callback` every `periodMs`; missed periods are not made up for. */
   every(periodMs: number, callback: () => void): Timer;
   /** Calls `callback` once the input of the current event-loop turn has been handled. */
   endOfTurn(callback: () => void): void;
-}
-
-/**
- * Milliseconds from `nowMs` to the next multiple of `periodMs` that is half a period away or more: timers that
- * are armed so, each time anew, fire on common beats, and wake an idle process once for all of them.
- */
-export function untilNextBeat(nowMs: number, periodMs: number): number {
-  return (Math.round(nowMs / periodMs) + 1) * periodMs - nowMs;
 }

@@ -5,7 +5,7 @@
 export { assert, assertNever, InvariantError } from './assert.ts';
 export { ByteReader, ByteWriter, compareBytes, DecodeError, equalBytes } from './bytes.ts';
 export { nextChain } from './chain.ts';
-export { type Clock, type Timer, type Timers, untilNextBeat } from './clock.ts';
+export type { Clock, Timer, Timers } from './clock.ts';
 export { crc32c } from './crc32c.ts';
 export { DiskError } from './disk.ts';
 export type { Disk, DiskErrorCode, DiskFile } from './disk.ts';

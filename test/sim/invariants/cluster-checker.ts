@@ -20,9 +20,11 @@ import { CommitInvariants } from './commit-invariants.ts';
 import { ElectionInvariants } from './election-invariants.ts';
 import { peekFrame } from './frame-bytes.ts';
 import { Ghost, NodeLog } from './ghost.ts';
+import { LeaseInvariants } from './lease-invariants.ts';
 import { InvariantViolation, type Ledger } from './ledger.ts';
 import { LogInvariants } from './log-invariants.ts';
 import { MembershipInvariants } from './membership-invariants.ts';
+import { PriorityInvariants } from './priority-invariants.ts';
 import { ServiceInvariants } from './service-invariants.ts';
 import { StorageInvariants } from './storage-invariants.ts';
 
@@ -44,6 +46,8 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
   readonly #elections: ElectionInvariants;
   readonly #commits: CommitInvariants;
   readonly #services: ServiceInvariants;
+  readonly #leases: LeaseInvariants;
+  readonly #priorities: PriorityInvariants;
   #cluster: SimCluster | undefined;
   /** Nodes whose disk is full, and whether one stopped for that. */
   readonly #full = new Map<NodeId, boolean>();
@@ -70,6 +74,9 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
       members: this.#members,
     });
     this.#services = new ServiceInvariants(this.ghost, ledger, this.#members, atlas);
+    this.#leases = new LeaseInvariants(this.ghost, ledger, !options.clockRates);
+    const { yieldTicks = 0 } = options.sequencer;
+    this.#priorities = new PriorityInvariants(ledger, scheduler, yieldTicks);
     this.storages = new StorageInvariants(this.ghost, ledger);
   }
 
@@ -182,6 +189,12 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     if (frame.kind === FrameKind.raft) {
       const { message } = decodeMessage(frame.body);
       this.#elections.sent(message);
+      const sequencer = this.#cluster?.nodeOf(message.from).sequencer;
+      if (sequencer === undefined) return;
+      if (message.kind === 'heartbeat-request') this.#priorities.leads(sequencer, message.term);
+      if (message.kind === 'timeout-now') {
+        this.#priorities.handsOver(from, sequencer, message.to, message.term);
+      }
       return;
     }
     // Why: what this event has committed so far is served within it.
@@ -211,7 +224,11 @@ export class ClusterChecker implements ClusterWitness, NetworkTap {
     if (settled && node?.sequencer !== undefined) {
       this.#members.actsBy(node.id, node.sequencer.configuration, status.logFirstIndex - 1);
     }
-    if (!this.#commits.look(process, status, this.#scheduler.nowMs, settled)) return;
+    const isNews = this.#commits.look(process, status, this.#scheduler.nowMs, settled);
+    if (settled && status.role === 'leader' && node?.sequencer !== undefined) {
+      this.#leases.look(node.id, status.term, node.sequencer);
+    }
+    if (!isNews) return;
     this.#tell(
       process.address,
       status.role,

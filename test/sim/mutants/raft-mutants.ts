@@ -170,6 +170,22 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'M16',
+    title: 'a lease is longer than those who gave it hold still',
+    edits: [inRaft('read-index/lease', 'const LEASE_SHARE = 0.9;', 'const LEASE_SHARE = 5;')],
+  },
+  {
+    id: 'B54',
+    title: 'a preferred voter takes over at once',
+    edits: [
+      inRaft(
+        'membership/preference',
+        'return tick - since >= this.#state.config.yieldTicks;',
+        'return tick >= since;',
+      ),
+    ],
+  },
+  {
     id: 'M31',
     title: 'a pre-vote raises the term of who is asked',
     edits: [

@@ -100,6 +100,7 @@ function serveControl(
   const hello: Hello = { role, member, name: node, process: process.address, running: true };
   serve(ControlOperation.hello, () => hello);
   serve(ControlOperation.members, (question) => {
+    process.membersAskedMs = process.clock.monotonicMs();
     return sequencer.answerAboutMembers(question as MemberQuestion);
   });
 }

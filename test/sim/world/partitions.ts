@@ -128,6 +128,8 @@ export class Partitions {
     const request = { kind: 'transfer', node: to } as const;
     this.#tell(`leadership is handed from ${from.id} to ${to}`);
     this.#scheduler.schedule(0, from.consensus, () => {
+      if (from.consensus === undefined) return;
+      from.consensus.membersAskedMs = from.consensus.clock.monotonicMs();
       const asked = from.sequencer?.answerAboutMembers({ request, waitMs: SUCCESSION_MS });
       asked?.catch((error: unknown) => this.#cluster.fail(error));
     });

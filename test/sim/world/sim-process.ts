@@ -31,6 +31,8 @@ export class SimProcess implements EventOwner, EventProcess {
   readonly #machineClock: MachineClock;
   readonly #bornUs: number;
   pausedUntilUs = 0;
+  /** On its own clock: when it was last asked about its members, or to hand leadership over. */
+  membersAskedMs = Number.NEGATIVE_INFINITY;
   #alive = true;
 
   constructor(
