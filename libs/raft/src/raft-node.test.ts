@@ -250,6 +250,15 @@ describe('elections (§3.4)', () => {
       [7, EntryKind.opening],
     ]);
   });
+
+  test('who is left alone waits for its timeout: the leader that was removed may have a lease', () => {
+    const configuration = { ...configurationOf([n1]), removed: [n2] };
+    const node = new DrivenNode({ size: 1, term: 6, log: logOf(2), configuration });
+    node.tick(ELECTION_TICKS - 1);
+    expect(node.node.status()).toMatchObject({ role: 'follower', term: 6 });
+    node.tick();
+    expect(node.node.status()).toMatchObject({ role: 'leader', term: 7 });
+  });
 });
 
 describe('votes (§3.4, §3.6.1)', () => {

@@ -75,7 +75,7 @@ export class Roles {
     timer.tick();
     if (this.#role.kind === 'leader') {
       if (!this.#role.tick(nowMs)) this.#becomeFollower(this.#term, undefined);
-    } else if ((timer.isExpired || this.#isSoleVoter) && this.#mayLead) {
+    } else if ((timer.isExpired || this.#wasAlwaysAlone) && this.#mayLead) {
       this.#campaign();
     }
   }
@@ -140,6 +140,11 @@ export class Roles {
     const { config, membership } = this.#state;
     const { voters } = membership.quorum;
     return voters.length === 1 && voters[0] === config.id;
+  }
+
+  /** Nobody else ever led: there is no lease to wait for. */
+  get #wasAlwaysAlone(): boolean {
+    return this.#isSoleVoter && this.#state.membership.configuration.removed.length === 0;
   }
 
   get #mayLead(): boolean {
