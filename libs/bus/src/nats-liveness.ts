@@ -3,7 +3,8 @@
  *
  * A ping is sent when nothing arrived since the last look, and every 2 s in any case: where messages
  * arrive all the time, pings would only keep an idle process awake. A connection is dead when nothing
- * at all arrived during two looks, so 1.0 to 1.5 s after the last byte (a new connection: from 0.75 s); or when pings wait and none is
+ * at all arrived during two looks, so 1.0 to 1.5 s after the last byte (a new connection: from 0.75 s); or
+ * when pings wait and none is
  * answered for 4 s although other bytes arrive, which is a path that is open one way only. Why not by
  * pongs alone: under load a pong waits behind megabytes that are on their way to us, and ending such
  * a connection would make overload worse.

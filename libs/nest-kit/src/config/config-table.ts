@@ -102,7 +102,7 @@ export const configTable = {
     'memtable_size',
     byteSize(MiB, 1024 * MiB),
     '64MB',
-    'Size at which a memtable is sealed and flushed.',
+    'Size at which a memtable is sealed and flushed; of several members each seals at another part of it, 60 to 100 %.',
   ),
   numMemtables: badgerRow(
     'num_memtables',
